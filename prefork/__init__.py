@@ -1,0 +1,72 @@
+"""prefork: a pool of worker processes under TCP servers. Public names only; each is loaded when it is first used.
+
+Lazy, because a worker imports this package through the user's `from prefork import Session` and must not pay for
+pydantic (13 MB of private memory and 100 ms of start).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefork.app.app import App as App
+    from prefork.app.framing import Decoder as Decoder
+    from prefork.app.framing import Framer as Framer
+    from prefork.app.framing import FramingError as FramingError
+    from prefork.app.framing import Lines as Lines
+    from prefork.app.framing import Stream as Stream
+    from prefork.app.session import Conn as Conn
+    from prefork.app.session import Session as Session
+    from prefork.config import ServerConfig as ServerConfig
+    from prefork.errors import AppError as AppError
+    from prefork.errors import BootError as BootError
+    from prefork.errors import BugError as BugError
+    from prefork.errors import ConfigError as ConfigError
+    from prefork.errors import PreforkError as PreforkError
+    from prefork.master.serve import serve as serve
+    from prefork.policy.config import CrashConfig as CrashConfig
+    from prefork.policy.config import PoolConfig as PoolConfig
+    from prefork.policy.config import RecycleConfig as RecycleConfig
+    from prefork.policy.config import SpareSizing as SpareSizing
+    from prefork.policy.config import StaticSizing as StaticSizing
+
+_HOME = {
+    "App": "prefork.app.app",
+    "AppError": "prefork.errors",
+    "BootError": "prefork.errors",
+    "BugError": "prefork.errors",
+    "ConfigError": "prefork.errors",
+    "Conn": "prefork.app.session",
+    "CrashConfig": "prefork.policy.config",
+    "Decoder": "prefork.app.framing",
+    "Framer": "prefork.app.framing",
+    "FramingError": "prefork.app.framing",
+    "Lines": "prefork.app.framing",
+    "PoolConfig": "prefork.policy.config",
+    "PreforkError": "prefork.errors",
+    "RecycleConfig": "prefork.policy.config",
+    "ServerConfig": "prefork.config",
+    "Session": "prefork.app.session",
+    "SpareSizing": "prefork.policy.config",
+    "StaticSizing": "prefork.policy.config",
+    "Stream": "prefork.app.framing",
+    "serve": "prefork.master.serve",
+}
+
+__all__ = [  # noqa: PLE0604, RUF100 - derived from the table, so that a name is written once
+    *_HOME,
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'prefork' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

@@ -1,0 +1,166 @@
+"""What crosses a process boundary: the records on a channel and the words of a slot. Pack and unpack, nothing else.
+
+Theory. Two things connect the master with a worker. A *slot* of shared memory holds facts and wishes as aligned 8-byte
+words, each meaningful by itself, each with one writer, read at any time by the other side. A *channel* (SOCK_SEQPACKET)
+carries records; most are the doorbell "look at your slot", so that a record lost to a full channel harms nothing. Words
+are read and written through `memoryview.cast("Q")` alone: `struct.pack_into` zeroes before it writes, and another
+process sees the zeros. Totals only grow; sessions held = ACCEPTED - CLOSED.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple, get_args
+
+# -- slots ------------------------------------------------------------------------------------------------------------
+
+WORDS = 32
+"""Words in a slot: four cache lines, so that neighbours don't share one."""
+WORD_BYTES = 8
+SLOT_BYTES = WORDS * WORD_BYTES
+
+# written by the worker's serving loop alone
+TAG = 0
+"""The WorkerId that owns the slot."""
+HEARTBEAT = 1
+"""Monotonic ns of the loop's last turn."""
+TURN_AT = 2
+"""Monotonic ns at which the turn that is running began; 0 while the loop waits."""
+ACCEPTED = 3
+CLOSED = 4
+BUSY = 5
+"""ns spent in turns."""
+RSS = 6
+"""Resident bytes, read once a heartbeat_interval; 0 = not read yet."""
+GATE = 7
+"""Why the gate is shut: GATE_* bits; 0 = it accepts."""
+ACTUAL = 8
+"""The WANTED bits that the worker acts on."""
+IDLE_SINCE = 9
+"""Monotonic ns since which it holds no session; 0 = it holds one, or isn't READY."""
+ERRORS = 10
+"""Sessions ended by an exception of the user's code."""
+REFUSED = 11
+"""Connections that were gone, or turned away, before a session existed."""
+CPU = 12
+"""Process CPU ns, read with RSS."""
+CPU_AT = 13
+"""Monotonic ns at which CPU was read."""
+
+# written by the master alone
+WANTED = 16
+"""WANT_* bits."""
+DRAIN_BY = 17
+"""Monotonic ns: deadline of the drain; 0 = none."""
+
+GATE_FULL = 1
+GATE_PAUSED = 2
+GATE_DRAINING = 4
+GATE_BACKOFF = 8
+"""Out of file descriptors: no accept until one is free."""
+
+WANT_PAUSE_OPERATOR = 1
+WANT_PAUSE_APP = 2
+WANT_PAUSE_POLICY = 4
+WANT_PAUSE = WANT_PAUSE_OPERATOR | WANT_PAUSE_APP | WANT_PAUSE_POLICY
+WANT_RETIRE = 8
+WANT_DRAIN = 16
+WANT_SWEEP = 32
+"""With DRAIN: accept what is still queued first (the pool stops, and no new connection can arrive)."""
+
+# -- records ----------------------------------------------------------------------------------------------------------
+
+
+class Bell(NamedTuple):
+    """Master to worker: look at your slot; if a connection waits, take it."""
+
+
+class Start(NamedTuple):
+    """Master to mold, once: the settings of `mold.settings`; descriptors: shared memory, log, listeners in order."""
+
+    settings: dict[str, Any]
+
+
+class Fork(NamedTuple):
+    """Master to mold: make a worker; descriptors: the worker's channel end, its dump file."""
+
+    worker: int
+    slot: int
+
+
+class MoldReady(NamedTuple):
+    """Mold to master: the app is imported; `resident` is the mold's memory in bytes."""
+
+    resident: int
+
+
+class MoldFailed(NamedTuple):
+    """Mold to master: the app can't be imported. `text` is one line; `frames` the user's own frames, maybe empty."""
+
+    text: str
+    frames: str
+
+
+class ForkFailed(NamedTuple):
+    """Mold to master: fork said `errno` for this worker; its channel end is closed."""
+
+    worker: int
+    errno: int
+
+
+class Born(NamedTuple):
+    """Worker to master: I am your child, and this is my pid."""
+
+    pid: int
+
+
+class Ready(NamedTuple):
+    """Worker to master: my loop can accept."""
+
+
+class Declined(NamedTuple):
+    """Worker to master: I hold a session and stay."""
+
+
+class Failed(NamedTuple):
+    """Worker to master: I end because of this; one line, and the user's own frames."""
+
+    text: str
+    frames: str
+
+
+class Request(NamedTuple):
+    """Worker to master: `act` is stop, pause, resume or drain; `owner` is operator (a signal to the worker) or app."""
+
+    act: str
+    owner: str
+
+
+Record = Bell | Start | Fork | MoldReady | MoldFailed | ForkFailed | Born | Ready | Declined | Failed | Request
+
+_BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in get_args(Record)}
+_BELL = b'["Bell"]'
+MAX_RECORD = 128 * 1024
+"""Bytes; a longer text is cut by its sender."""
+
+
+class WireError(ValueError):
+    """A record that prefork never sends."""
+
+
+def pack(record: Record) -> bytes:
+    """The record's bytes; never empty, since an empty record reads as the end of the channel."""
+    if isinstance(record, Bell):
+        return _BELL
+    return json.dumps([type(record).__name__, *record], separators=(",", ":")).encode()
+
+
+def unpack(raw: bytes) -> Record:
+    """The record in `raw`. Raises WireError for anything that `pack` would not have made."""
+    try:
+        name, *fields = json.loads(raw)
+        kind = _BY_NAME[name]
+        record: Record = kind(*fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WireError(f"record {raw[:60]!r}: {error}") from None
+    return record
