@@ -1,10 +1,10 @@
 """What the policy sees, remembers and says: views, memory, decisions, reasons. Values only, no rule.
 
 Theory. `decide(config, view, memory) -> Plan` is a pure function of three values. A *view* holds facts and goals at one
-instant. *Memory* holds estimates and windows; it goes in, comes out changed inside the plan, and survives JSON. A *plan*
-holds decisions (each with the reason and the figures that led to it), what was wanted and withheld, and the instant of
-the next look. Every `*_at` and `*_by` is an integer monotonic instant in nanoseconds, every figure ending in `_ns` a
-duration in nanoseconds, in `_bytes` a size. Views are NamedTuples because a thousand of them are built per look.
+instant. *Memory* holds estimates and windows; it goes in, comes out changed inside the plan, and survives JSON. A
+*plan* holds decisions (each with the reason and the figures that led to it), what was wanted and withheld, and the
+instant of the next look. Every `*_at` and `*_by` is an integer monotonic instant in nanoseconds, every figure ending in
+`_ns` a duration in nanoseconds, in `_bytes` a size. Views are NamedTuples because a thousand of them are built per look.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Owner(StrEnum):
 
 
 class MoldPhase(StrEnum):
-    """STARTING imports the app; READY forks workers; ENDING was told to go. FAILED and GONE have no process any more."""
+    """STARTING imports the app; READY forks workers; ENDING was told to go. FAILED and GONE have no process left."""
 
     STARTING = "starting"
     READY = "ready"
@@ -66,6 +66,8 @@ class Reason(StrEnum):
     MAX_SERVED = "max_served"
     MAX_RSS = "max_rss"
     MAX_IDLE = "max_idle"
+    REPLACED = "replaced"
+    """Its successor serves, and the limit that called for it is no longer passed."""
     SURPLUS = "surplus"
     REQUESTED = "requested"
     # a worker's birth
@@ -82,6 +84,7 @@ class Reason(StrEnum):
     MOLD_SUPERSEDED = "mold_superseded"
     IMPORT_TIMEOUT = "import_timeout"
     NEVER_READY = "never_ready"
+    HARD_RSS_TOO_LOW = "hard_rss_too_low"
     # why something wanted was withheld
     AT_MAX = "at_max"
     NO_MOLD = "no_mold"
@@ -137,6 +140,8 @@ class WorkerView(NamedTuple):
     kill_step: KillStep | None = None
     killed_at: int | None = None
     """When `kill_step` was ordered."""
+    drain_wanted: Owner | None = None
+    """The operator, or the app's own code, asked for its drain."""
 
 
 class MoldView(NamedTuple):
@@ -261,7 +266,7 @@ class EndMold(NamedTuple):
 
 
 class GiveUp(NamedTuple):
-    """Stop the whole pool with exit code 4: nobody ever became READY."""
+    """Stop the whole pool with exit code 4: nobody ever became READY, or nobody may live under `hard_rss`."""
 
     because: Because
     kind: Literal["give_up"] = "give_up"
@@ -274,5 +279,5 @@ class Withheld(NamedTuple):
     """`count` of `want` would have been ordered, but for `because`."""
 
     want: Literal["spawn", "replace", "start_mold"]
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count, which nobody asks of a record
     because: Because

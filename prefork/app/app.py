@@ -1,0 +1,97 @@
+"""An App: what a pool serves, and how it is found by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from prefork.app.framing import Framer
+from prefork.app.naming import import_app_object
+from prefork.app.styles import style_of
+from prefork.errors import AppError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.app.session import Session
+    from prefork.app.styles import Style
+
+T = TypeVar("T")
+
+_NO_FRAMER = "{} names no framer: write `framer = Lines` (or Stream, ...) in its body, or give App(…, framer=Lines)"
+
+
+class App:
+    """What is served: a Session class, or any callable without arguments that makes a Session.
+
+    `framer`: for sessions that name none; where both do, this one is taken. Raises TypeError for what can't be served.
+    """
+
+    __slots__ = ("_framer", "_ready_made", "handler", "style")
+
+    def __init__(
+        self,
+        handler: Callable[[], Session[T]],
+        *,
+        style: Style | None = None,
+        framer: Framer[T] | type[Framer[T]] | None = None,
+    ) -> None:
+        if style not in (None, "session"):
+            raise TypeError(f"style {style!r} is not known; there is: session")
+        self.handler: Callable[[], Session[Any]] = handler
+        self.style: Style = style_of(handler)
+        self._ready_made: dict[type[Framer[Any]], Framer[Any]] = {}
+        self._framer: Framer[Any] | None = None if framer is None else self._made(framer)
+        if isinstance(handler, type) and framer is None:
+            self._check(handler)
+
+    def session(self) -> Session[Any]:
+        """A new session, for one connection."""
+        return self.handler()
+
+    def framer_of(self, session: Session[Any]) -> Framer[Any]:
+        """The framer that `session` is served with. Raises TypeError when there is none."""
+        if self._framer is not None:
+            return self._framer
+        framer = getattr(session, "framer", None)
+        if framer is None:
+            raise TypeError(_NO_FRAMER.format(type(session).__qualname__))
+        return self._made(framer)
+
+    def _check(self, handler: type) -> None:
+        """Refuse at once what would fail at every connection; an `__init__` may still set a framer."""
+        framer = getattr(handler, "framer", None)
+        if framer is not None:
+            self._made(framer)
+        elif "__init__" not in {name for base in handler.__mro__[:-1] for name in vars(base)}:
+            raise TypeError(_NO_FRAMER.format(handler.__qualname__))
+
+    def _made(self, framer: object) -> Framer[Any]:
+        """The instance that a framer or a framer class stands for."""
+        if isinstance(framer, Framer):
+            return framer
+        if isinstance(framer, type) and issubclass(framer, Framer):
+            if framer not in self._ready_made:
+                self._ready_made[framer] = _instance(framer)
+            return self._ready_made[framer]
+        raise TypeError(f"framer {framer!r:.60} is no Framer; there are: Lines, Stream")
+
+
+def _instance(framer: Callable[[], Framer[Any]]) -> Framer[Any]:
+    try:
+        return framer()
+    except TypeError as error:
+        raise TypeError(f"framer {getattr(framer, '__name__', framer)} needs arguments: {error}") from None
+
+
+def load_app(name: str) -> App:
+    """The App that `name` (`module:attribute`, `file.py:attribute`) stands for; a bare callable becomes App(callable).
+
+    Raises AppError, in one line, with the user's own frames where the user's code raised.
+    """
+    found = import_app_object(name)
+    if isinstance(found, App):
+        return found
+    try:
+        return App(cast("Callable[[], Session[Any]]", found))
+    except TypeError as error:
+        raise AppError(f"app {name!r}: {error}") from None

@@ -1,0 +1,171 @@
+"""From a name to an object of the user's, and back.
+
+A name is `module:attribute` or `file.py:attribute`; the attribute may be dotted. A file is imported under its stem, as
+a module like any other, with its folder first on sys.path; so a script's `if __name__ == "__main__"` block doesn't run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+from prefork.errors import AppError
+
+_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+def import_app_object(name: str) -> object:
+    """The object named `name`. Raises AppError in one line; `frames` when the user's own code raised."""
+    place, colon, attribute = name.rpartition(":")
+    if not colon or not place or not attribute:
+        raise AppError(f"app {name!r}: expected 'module:attribute' or 'file.py:attribute'{_meant(name)}")
+    module = _import_file(name, Path(place)) if place.endswith(".py") else _import_module(name, place)
+    found: object = module
+    for part in attribute.split("."):
+        found = _attribute(name, found, part)
+    return found
+
+
+def _meant(name: str) -> str:
+    """A suggestion for a name without colon: its last part may be the attribute."""
+    text = name.strip(":")
+    if text.endswith(".py"):
+        return f"; did you mean '{text}:App'?" if text else ""
+    before, dot, last = text.rpartition(".")
+    return f"; did you mean '{before}:{last}'?" if dot and before else ""
+
+
+def _attribute(name: str, owner: object, part: str) -> object:
+    try:
+        value: object = getattr(owner, part)
+    except AttributeError:
+        close = get_close_matches(part, [each for each in dir(owner) if not each.startswith("__")], n=1)
+        cure = f"; did you mean {close[0]!r}?" if close else ""
+        what = "the module" if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)!s:.60}"
+        raise AppError(f"app {name!r}: {what} has no attribute {part!r}{cure}") from None
+    except BaseException as error:  # a module's __getattr__ is the user's code too
+        raise _raised(name, error) from error
+    return value
+
+
+def _import_module(name: str, module: str) -> ModuleType:
+    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not _own_frames(error):
+            raise AppError(f"app {name!r}: no module {error.name!r} on sys.path{_beside(module)}") from None
+        raise _raised(name, error) from error
+    except BaseException as error:
+        raise _raised(name, error) from error
+
+
+def _beside(module: str) -> str:
+    file = Path(*module.split(".")).with_suffix(".py")
+    return f"; for a file, write '{file}:…'" if file.is_file() else ""
+
+
+def _import_file(name: str, path: Path) -> ModuleType:
+    path = path.absolute()
+    if not path.is_file():
+        close = get_close_matches(path.name, sorted(each.name for each in path.parent.glob("*.py")), n=1)
+        cure = f"; did you mean {close[0]!r}?" if close else ""
+        raise AppError(f"app {name!r}: no such file: {path}{cure}")
+    folder = str(path.parent)
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        if _same_file(known, path):
+            return known
+        raise AppError(f"app {name!r}: a module named {path.stem!r} is already in use by Python: rename the file")
+    return _execute(name, path)
+
+
+def _same_file(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and Path(file).exists() and path.samefile(file)
+
+
+def _execute(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise AppError(f"app {name!r}: {path} can't be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        sys.modules.pop(path.stem, None)
+        raise _raised(name, error) from error
+    return module
+
+
+def _raised(name: str, error: BaseException) -> AppError:
+    """The user's code raised while it was imported."""
+    match error:
+        case SyntaxError():
+            what = f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+        case SystemExit():
+            what = f"importing it called sys.exit({error.code!r})"
+        case KeyboardInterrupt():
+            what = "importing it was interrupted"
+        case _:
+            what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    return AppError(f"app {name!r}: {what}", _own_frames(error))
+
+
+def _own_frames(error: BaseException) -> str:
+    """The traceback as printed text, without importlib's frames and prefork's; empty when none is the user's."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_ours(each.filename)]
+    if not frames and not isinstance(error, SyntaxError):
+        return ""
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(("<frozen importlib", _OURS)) or f"{os.sep}importlib{os.sep}" in filename
+
+
+def name_of(obj: object) -> str:
+    """The name under which another process can import `obj`; what runs as a script is named by its file.
+
+    Raises AppError, in one line, for what has no such name.
+    """
+    module, qualname = getattr(obj, "__module__", None), getattr(obj, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(qualname, str):
+        raise _unnamed(f"{type(obj).__qualname__} object", "an object that is no class or function")
+    if "<lambda>" in qualname:
+        raise _unnamed(qualname, "a lambda")
+    if "<locals>" in qualname:
+        raise _unnamed(qualname, "what is made inside a function")
+    found: object = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if found is not obj:
+        raise _unnamed(qualname, f"what isn't found as {module}:{qualname}")
+    return f"{_main_place(qualname) if module == '__main__' else module}:{qualname}"
+
+
+def _unnamed(what: str, kind: str) -> AppError:
+    return AppError(f"app {what}: {kind} can't be imported by another process: define it at the top of a module")
+
+
+def _main_place(qualname: str) -> str:
+    """How another process imports what this one runs as `__main__`; the same choice as multiprocessing's spawn."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return str(spec.name)
+    file = getattr(main, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        raise _unnamed(qualname, "what is typed at a prompt, or read from a file that isn't named .py,")
+    return os.path.abspath(file)  # noqa: PTH100 - a symbolic link stays as the user wrote it

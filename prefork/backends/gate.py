@@ -1,0 +1,131 @@
+"""The gate of a worker: may it accept, must it drain, is it done. Sans-IO: no clock, no socket.
+
+Theory. The gate is the whole session cap: a place is taken at accept, so the cap is exact. It shuts for four reasons,
+each with a bit of its own (`wire.GATE_*`), and opens when none is left. What the master wants arrives as `wire.WANT_*`
+bits; a drain and a retirement once begun are never taken back.
+
+Retire: without a session the worker ends; with one it says DECLINED, once for each time that the bit rises, and stays.
+Sweep: a drain that first takes what is still queued: below the cap it goes on accepting until the queue is empty.
+Out of descriptors: no accept for a while that doubles from 10 ms to 0.5 s, or until a descriptor of ours is free.
+"""
+
+from __future__ import annotations
+
+from prefork import wire
+
+SHORTEST_BACKOFF_NS = 10_000_000
+LONGEST_BACKOFF_NS = 500_000_000
+LOG_INTERVAL_NS = 1_000_000_000
+
+
+class Gate:
+    """`open`, `bits`, `actual`, `draining`, `sweeping` and `done` are true of this moment; read, never written, by others."""
+
+    __slots__ = (
+        "_backoff_ns",
+        "_logged_at",
+        "_max_sessions",
+        "_orphaned",
+        "_retired",
+        "_swept",
+        "_wanted",
+        "actual",
+        "bits",
+        "done",
+        "draining",
+        "open",
+        "retry_at",
+        "sessions",
+        "sweeping",
+    )
+
+    def __init__(self, max_sessions: int) -> None:
+        """Open, without a session. `max_sessions`: 0 = no cap."""
+        self._max_sessions = max_sessions
+        self._wanted = 0
+        self._retired = False
+        self._orphaned = False
+        self._swept = False
+        self._backoff_ns = 0
+        self._logged_at: int | None = None
+        self.sessions = 0
+        self.retry_at = 0
+        """Monotonic ns at which the back-off ends; 0 = there is none."""
+        self.draining = False
+        self.sweeping = False
+        self.done = False
+        self.open = True
+        self.bits = 0
+        self.actual = 0
+
+    def learn(self, wanted: int) -> bool:
+        """Take the master's WANT_* bits; True: say DECLINED."""
+        rises = wanted & ~self._wanted
+        self._wanted = wanted
+        self.draining = self.draining or bool(wanted & wire.WANT_DRAIN)
+        asked = bool(rises & wire.WANT_RETIRE) and not self.draining
+        if asked and not self.sessions:
+            self._retired = True
+        self._settle()
+        return asked and not self._retired
+
+    def orphan(self) -> None:
+        """The master is gone: stop accepting and drain."""
+        self._orphaned = True
+        self.draining = True
+        self._settle()
+
+    def session_opened(self) -> None:
+        """Take a place."""
+        self.sessions += 1
+        self.retry_at = self._backoff_ns = 0
+        self._settle()
+
+    def session_closed(self) -> None:
+        """Give the place back; a descriptor is free again."""
+        self.sessions -= 1
+        self.retry_at = 0
+        self._settle()
+
+    def queue_empty(self) -> None:
+        """An accept on every listener found nobody waiting."""
+        if self.sweeping:
+            self._swept = True
+            self._settle()
+
+    def out_of_files(self, now: int) -> bool:
+        """Accept said EMFILE or ENFILE; True: a log line is due."""
+        self._backoff_ns = min(max(2 * self._backoff_ns, SHORTEST_BACKOFF_NS), LONGEST_BACKOFF_NS)
+        self.retry_at = now + self._backoff_ns
+        self._settle()
+        due = self._logged_at is None or now - self._logged_at >= LOG_INTERVAL_NS
+        if due:
+            self._logged_at = now
+        return due
+
+    def tick(self, now: int) -> None:
+        """End a back-off that is over."""
+        if self.retry_at and now >= self.retry_at:
+            self.retry_at = 0
+            self._settle()
+
+    def _settle(self) -> None:
+        wanted = self._wanted
+        paused = wanted & wire.WANT_PAUSE
+        sweep = wanted & wire.WANT_SWEEP and not (self._swept or self._orphaned or paused or self._retired)
+        self.sweeping = bool(self.draining and sweep)
+        leaving = self._retired or (self.draining and not self.sweeping)
+        self.bits = (
+            (wire.GATE_FULL if 0 < self._max_sessions <= self.sessions else 0)
+            | (wire.GATE_PAUSED if paused else 0)
+            | (wire.GATE_DRAINING if leaving else 0)
+            | (wire.GATE_BACKOFF if self.retry_at else 0)
+        )
+        self.open = not self.bits
+        self.done = leaving and not self.sessions
+        self.actual = (
+            paused
+            | (wire.WANT_RETIRE if self._retired else 0)
+            | (wire.WANT_DRAIN if self.draining else 0)
+            | (wire.WANT_SWEEP if self.sweeping else 0)
+        )

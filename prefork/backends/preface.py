@@ -1,0 +1,33 @@
+"""What stands between accept and the session, for every loop. Access rules, PROXY and TLS will stand here."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from prefork.app.session import Address
+
+_TCP = (socket.AF_INET, socket.AF_INET6)
+
+
+def prepare(listener: socket.socket) -> None:
+    """Make accepts non-blocking, and every accepted TCP connection TCP_NODELAY: on Linux it inherits that."""
+    listener.setblocking(False)
+    if listener.family in _TCP:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def greet(connection: socket.socket) -> Any:  # noqa: ANN401 - the form depends on the family; `address` reads it
+    """The peer's name, the connection being non-blocking afterwards. Raises OSError when the peer is gone already.
+
+    Source: a connection reset before accept is accepted all the same, and only getpeername tells (ENOTCONN).
+    """
+    connection.setblocking(False)
+    return connection.getpeername()
+
+
+def address(name: object) -> Address:
+    """What `name`, a socket module's address, stands for."""
+    if isinstance(name, tuple):
+        return Address(name[0], name[1])
+    return Address(name.decode(errors="replace") if isinstance(name, bytes) else str(name), None)

@@ -1,0 +1,296 @@
+"""The worker's end of what ties it to the master: channel, slot and signals. Shared by every loop, which feeds it.
+
+Theory. The master writes wishes into the slot and rings; a doorbell may be lost, so the slot is looked at on every beat
+too. The worker writes facts into the slot, one word at a time (`memoryview[i] = v`), and only from its serving loop, so
+that a stuck loop looks stuck. A signal to a worker is the operator's way in: it becomes a Request, and the master, which
+alone orders, rings back. The end of the channel means that the master died.
+
+Each beat re-arms ITIMER_REAL, whose default action is to die: neither EOF nor a Python signal handler ends a worker
+that can't look.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from prefork import wire
+from prefork.backends.gate import Gate
+from prefork.backends.timers import NEVER
+
+if TYPE_CHECKING:
+    import socket
+
+_log = logging.getLogger("prefork.worker")
+
+_REQUESTS: Final = {
+    signal.SIGINT: wire.Request("drain", "operator"),
+    signal.SIGTERM: wire.Request("drain", "operator"),
+    signal.SIGUSR1: wire.Request("pause", "operator"),
+    signal.SIGUSR2: wire.Request("resume", "operator"),
+}
+_IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE)
+_RETRY_NS = 20_000_000
+"""A record that a full channel refused is tried again at every turn, and at the latest after so long."""
+
+
+class WorkerSettings(NamedTuple):
+    """What a worker is told of itself. Durations in ns."""
+
+    worker: int
+    name: str
+    """The pool's."""
+    max_sessions: int
+    """0 = no cap."""
+    heartbeat_interval_ns: int
+    heartbeat_timeout_ns: int
+    drain_timeout_ns: int
+
+
+class Tether:
+    """One worker's tie. Its loop calls `ready` once, `turn_began` and `turn_ended` around each turn, the rest when so.
+
+    `gate` says what is allowed; `next_at` is when `tick` wants to be called; `orphaned`: the master is gone.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_beat_at",
+        "_busy",
+        "_closed",
+        "_errors",
+        "_outbox",
+        "_published",
+        "_refused",
+        "_signals",
+        "_statm",
+        "_turn_at",
+        "_wakeup",
+        "channel",
+        "drain_by",
+        "gate",
+        "next_at",
+        "orphaned",
+        "settings",
+        "slot",
+        "wakeup_fd",
+    )
+
+    def __init__(self, channel: socket.socket, slot: memoryview, settings: WorkerSettings) -> None:
+        """`slot`: wire.WORDS words of format "Q"."""
+        channel.setblocking(False)
+        self.channel = channel
+        self.slot = slot
+        self.settings = settings
+        self.gate = Gate(settings.max_sessions)
+        self.orphaned = False
+        self.drain_by = NEVER
+        """Monotonic ns at which sessions are aborted; NEVER: no drain. Only ever moves earlier."""
+        self.next_at = 0
+        self._accepted = self._closed = self._busy = self._errors = self._refused = 0
+        self._beat_at = 0
+        self._turn_at = 0
+        self._outbox: list[bytes] = []
+        self._published = (0, 0)
+        self._signals: set[int] = set()
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        """`wakeup_fd`: readable when a signal came; then call `signalled`."""
+
+    # -- birth and death -------------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Obey signals, take the first look at the slot, beat, and tell the master that this loop can accept."""
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        for signum in _REQUESTS:
+            signal.signal(signum, self._caught)
+        for signum in _IGNORED:
+            signal.signal(signum, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        now = time.monotonic_ns()
+        self.slot[wire.IDLE_SINCE] = now
+        self._beat(now)
+        self._say(wire.Ready())
+        self._plan()
+
+    def close(self) -> None:
+        """Close what the tether opened; the interval timer stays armed, for what runs after the loop may hang."""
+        signal.set_wakeup_fd(-1)
+        for fd in (self._statm, self.wakeup_fd, self._wakeup):
+            os.close(fd)
+
+    # -- turns -----------------------------------------------------------------------------------------------------
+
+    def turn_began(self, now: int) -> None:
+        """The loop woke."""
+        self._turn_at = now
+        self.slot[wire.HEARTBEAT] = now
+        self.slot[wire.TURN_AT] = now
+
+    def turn_ended(self, now: int) -> None:
+        """The loop is about to wait."""
+        self._busy += now - self._turn_at
+        self.slot[wire.BUSY] = self._busy
+        self.slot[wire.TURN_AT] = 0
+        if self._outbox:
+            self._send()
+            self._plan()
+
+    def tick(self, now: int) -> None:
+        """Do what is due of: the beat, the end of a back-off, a record to send again."""
+        if now >= self._beat_at:
+            self._beat(now)
+        self.gate.tick(now)
+        self._publish()
+        self._plan()
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    def session_opened(self) -> None:
+        """A connection was accepted and will be a session."""
+        self._accepted += 1
+        slot = self.slot
+        slot[wire.ACCEPTED] = self._accepted
+        gate = self.gate
+        gate.session_opened()
+        if gate.sessions == 1:
+            slot[wire.IDLE_SINCE] = 0
+        self._publish()
+
+    def session_closed(self) -> None:
+        """A session is over and its descriptor closed."""
+        self._closed += 1
+        gate = self.gate
+        gate.session_closed()
+        if not gate.sessions:
+            self.slot[wire.IDLE_SINCE] = self._turn_at
+        self.slot[wire.CLOSED] = self._closed
+        self._publish()
+
+    def session_failed(self) -> None:
+        """An exception of the user's code ended a session."""
+        self._errors += 1
+        self.slot[wire.ERRORS] = self._errors
+
+    def connection_refused(self) -> None:
+        """A connection was gone, or turned away, before a session existed."""
+        self._refused += 1
+        self.slot[wire.REFUSED] = self._refused
+
+    def out_of_files(self, now: int, error: OSError) -> None:
+        """Accept found no descriptor free."""
+        if self.gate.out_of_files(now):
+            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            _log.error("can't accept: %s; %d sessions, limit %d files", error.strerror, self.gate.sessions, soft)
+        self._publish()
+        self._plan()
+
+    def queue_empty(self) -> None:
+        """Every listener said that nobody waits."""
+        self.gate.queue_empty()
+        self._publish()
+
+    # -- the master ------------------------------------------------------------------------------------------------
+
+    def heard(self, now: int) -> None:
+        """Read every record of the channel, then look at the slot; the end of the channel makes an orphan."""
+        while not self.orphaned:
+            try:
+                record = self.channel.recv(wire.MAX_RECORD)
+            except BlockingIOError:
+                break
+            except OSError:  # ECONNRESET: the master died with records of ours unread
+                record = b""
+            if not record:
+                self._orphan(now)
+        self._look(now)
+
+    def request(self, act: str, owner: str) -> None:
+        """Ask the master to stop, pause, resume or drain; it applies that and rings back."""
+        self._say(wire.Request(act, owner))
+        self._plan()
+
+    def signalled(self) -> None:
+        """Turn the signals that came into requests; how many came of one kind doesn't matter."""
+        try:
+            while os.read(self.wakeup_fd, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        came, self._signals = self._signals, set()
+        for signum in sorted(came):
+            self._say(_REQUESTS[signal.Signals(signum)])
+        self._plan()
+
+    def _caught(self, signum: int, _frame: Any) -> None:  # noqa: ANN401 - Python's own signature
+        self._signals.add(signum)
+
+    def _orphan(self, now: int) -> None:
+        self.orphaned = True
+        self._outbox.clear()
+        self.gate.orphan()
+        self._drain_until(now + self.settings.drain_timeout_ns)
+
+    def _look(self, now: int) -> None:
+        """Act on the words of the master."""
+        wanted = self.slot[wire.WANTED]
+        if self.gate.learn(wanted):
+            self._say(wire.Declined())
+        if wanted & wire.WANT_DRAIN:
+            by = self.slot[wire.DRAIN_BY]
+            if by or self.drain_by == NEVER:
+                self._drain_until(by or now + self.settings.drain_timeout_ns)
+        self._publish()
+        self._plan()
+
+    def _drain_until(self, by: int) -> None:
+        self.drain_by = min(self.drain_by, by)
+
+    def _say(self, record: wire.Record) -> None:
+        if not self.orphaned:
+            self._outbox.append(wire.pack(record))
+            self._send()
+
+    def _send(self) -> None:
+        """Send what waits, in order; what a full channel refuses waits on. A dead channel is told by its EOF."""
+        while self._outbox:
+            try:
+                self.channel.send(self._outbox[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._outbox.clear()
+                return
+            del self._outbox[0]
+
+    # -- words and instants ----------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        gate = self.gate
+        words = (gate.bits, gate.actual)
+        if words != self._published:
+            self._published = words
+            self.slot[wire.GATE], self.slot[wire.ACTUAL] = words
+
+    def _beat(self, now: int) -> None:
+        settings = self.settings
+        signal.setitimer(signal.ITIMER_REAL, (settings.heartbeat_timeout_ns + settings.drain_timeout_ns) / 1e9)
+        slot = self.slot
+        slot[wire.HEARTBEAT] = now
+        slot[wire.RSS] = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
+        slot[wire.CPU] = time.process_time_ns()
+        slot[wire.CPU_AT] = now
+        self._beat_at = now + settings.heartbeat_interval_ns
+        if self._signals:  # their byte in the pipe was lost
+            self.signalled()
+        self._look(now)
+
+    def _plan(self) -> None:
+        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by)
+        if self._outbox:
+            at = min(at, self._turn_at + _RETRY_NS)
+        self.next_at = at

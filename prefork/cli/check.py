@@ -1,0 +1,63 @@
+"""`prefork check`: the config is judged, and the effective policy printed, each number with where it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.cli.flags import Typed, sources_of, with_settings
+from prefork.cli.loops import require_backend
+from prefork.layers import load, require_app
+from prefork.policy.limits import explain
+
+if TYPE_CHECKING:
+    from prefork.layers import Loaded
+
+DEFAULT = "default"
+
+
+class Line(NamedTuple):
+    """One number, its value and where that comes from."""
+
+    field: str
+    value: str
+    origin: str
+
+
+@with_settings
+def check(app: list[Typed] | None = None, /, config: list[Typed] | None = None, **typed: list[Typed] | None) -> int:
+    """Check the config and print the effective policy."""
+    loaded = load(sources_of(app, config, typed))
+    require_app(loaded)
+    require_backend(loaded)
+    print(block(lines(loaded)))  # noqa: T201 - the command's output
+    return 0
+
+
+def lines(loaded: Loaded) -> list[Line]:
+    """Return the whole config in the order of the model."""
+    config = loaded.config
+    control = {None: "under $XDG_RUNTIME_DIR/prefork", False: "none"}.get(config.control, str(config.control))
+    values = {"app": config.app, "backend": config.backend, "control": control, "name": config.name}
+    values["listen"] = ", ".join(f"{one.url} (backlog {one.backlog})" for one in config.listen)
+    top = [Line(field, values[field], _origin(loaded, field)) for field in type(config).model_fields if field in values]
+    options = [
+        Line(f"backends.{name}.{key}", repr(value), _origin(loaded, f"backends.{name}.{key}"))
+        for name, table in config.backends.items()
+        for key, value in table.items()
+    ]
+    pool = [
+        Line(f"pool.{row.field}", row.value, f"from {row.origin}" if row.origin else _origin(loaded, f"pool.{row.field}"))
+        for row in explain(config.pool)
+    ]
+    return [*top, *options, *pool]
+
+
+def block(rows: list[Line]) -> str:
+    """Return the rows as aligned columns; a value too long for its column pushes its origin aside."""
+    field = max(len(row.field) for row in rows)
+    value = min(max(len(row.value) for row in rows), 40)
+    return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}" for row in rows)
+
+
+def _origin(loaded: Loaded, field: str) -> str:
+    return loaded.origins.get(field, DEFAULT)

@@ -1,0 +1,87 @@
+"""The commands' names, and what becomes of errors: one line on stderr, an exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError
+
+from prefork.cli.mistakes import sentence
+from prefork.errors import PreforkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+_COMMANDS = {
+    "serve": "Serve APP until a stop.",
+    "check": "Check the config and print the effective policy: each number and where it comes from.",
+    "schema": "Print the JSON Schema of the config.",
+    "backends": "List the loops that can run in a worker.",
+    "status": "Show a running instance: pool, workers, the last decisions and their reasons.",
+    "stop": "Stop a running instance and wait until it is gone.",
+}
+_EPILOGUE = (
+    "Each flag of `serve` is also a key of prefork.toml and a variable: --pool.max-workers, max_workers in [pool], "
+    "PREFORK_POOL_MAX_WORKERS. Flags come before variables, variables before files."
+)
+
+
+def command_line() -> App:
+    """Return the commands; each one's module is imported when it runs."""
+    app = App(
+        name="prefork",
+        help="A pool of worker processes under TCP servers.",
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        version=_version,
+        version_flags=["--version", "-V"],
+        result_action="return_value",
+    )
+    for name, text in _COMMANDS.items():
+        app.command(f"prefork.cli.{name}:{name}", name=name, help=text)
+    return app
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; return its exit code."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own last flush complains
+        code = BROKEN_PIPE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    app = command_line()
+    try:
+        command, bound, _ = app.parse_args(list(argv), exit_on_error=False, print_error=False, verbose=False)
+        code = command(*bound.args, **bound.kwargs)
+    except CycloptsError as error:
+        complain(sentence(error))
+        return USAGE
+    except PreforkError as error:
+        complain(str(error))
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def complain(text: str) -> None:
+    """Say it on stderr, in one line."""
+    print("prefork:", " ".join(text.split()), file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def _version() -> str:
+    try:
+        return version("prefork")
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,136 @@
+"""One config out of its layers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from prefork.config import RESERVED, ServerConfig
+from prefork.errors import AppError, ConfigError
+from prefork.layers.environment import read_environment
+from prefork.layers.files import ConfigFile, anchored, app_file, read_file
+from prefork.layers.sentences import Narrator
+from prefork.layers.shape import Path as FieldPath
+from prefork.layers.shape import shape
+from prefork.layers.tree import Said, Tree, cover, flat, plain, put, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prefork.layers.sources import Sources
+
+DEFAULT_FILE = "prefork.toml"
+
+
+class Loaded(NamedTuple):
+    """A config and where it comes from."""
+
+    config: ServerConfig
+    origins: dict[str, str]
+    """Dotted field -> who said it (`prefork.toml`, `PREFORK_NAME`, `--max-workers`, `APP`); a default has no entry."""
+    app_path: str | None
+    """What goes first on sys.path so that `module:attribute` is found; None: the app is a file."""
+    config_file: str | None
+    """The file that was read last, absolute, without symbolic links; None: no file."""
+
+
+def load(sources: Sources) -> Loaded:
+    """Return the config that the sources give now. Raises ConfigError; its text is one line."""
+    files = _files(sources)
+    cwd = Path(sources.cwd)
+    spoken = (read_environment(sources.environ), _flags(sources))
+    layers = [*(tree_of(anchored(file.settings, file.path.parent), file.shown) for file in files)]
+    layers += [_anchored_tree(tree, cwd) for tree in spoken]
+    merged: Tree = {}
+    for layer in layers:
+        merged = cover(merged, layer, shape().choices)
+    said = dict(flat(merged))
+    config = _validated(merged, said)
+    return Loaded(
+        config=config,
+        origins={".".join(path): one.source for path, one in said.items()},
+        app_path=_app_path(config.app, said, files, cwd),
+        config_file=os.path.realpath(files[-1].path) if files else None,
+    )
+
+
+def require_app(loaded: Loaded) -> None:
+    """Refuse an app whose file isn't there; a module is left to the mold. Raises AppError."""
+    file = app_file(loaded.config.app)
+    if file is None or Path(file).is_file():
+        return
+    source = loaded.origins.get("app", "app")
+    field = "" if source == "APP" or source.startswith(("-", "PREFORK_")) else "app: "
+    raise AppError(f"{source}: {field}{loaded.config.app!r}: there is no file {file}")
+
+
+def _files(sources: Sources) -> list[ConfigFile]:
+    """Return the files that have settings, lowest first."""
+    project = read_file("pyproject.toml", sources.cwd, asked_for=False)
+    own = read_file(sources.file or DEFAULT_FILE, sources.cwd, asked_for=sources.file is not None)
+    if own is not None and project is not None and own.path == project.path:
+        project = None
+    return [file for file in (project, own) if file is not None]
+
+
+def _flags(sources: Sources) -> Tree:
+    """Return the flags as a tree; `--workers N` alone says the kind as well, so that it drops another one's keys."""
+    tree: Tree = {}
+    for path, value in _pairs(sources.flags):
+        dotted = ".".join(path)
+        put(tree, path, Said(value, sources.spelled.get(dotted, f"--{dotted.replace('_', '-')}"), file=False))
+    return tree
+
+
+def _pairs(flags: Mapping[str, Any], path: FieldPath = ()) -> list[tuple[FieldPath, Any]]:
+    pairs: list[tuple[FieldPath, Any]] = []
+    for key, value in flags.items():
+        pairs += _pairs(value, (*path, key)) if isinstance(value, dict) else [((*path, key), value)]
+    return pairs
+
+
+def _anchored_tree(tree: Tree, folder: Path) -> Tree:
+    """Return the tree with its own relative paths made absolute from `folder`."""
+    tops = {key: said.value for key, said in tree.items() if isinstance(said, Said)}
+    absolute = anchored(tops, folder)
+    return {
+        key: said._replace(value=absolute[key])
+        if isinstance(said, Said)
+        else said  # a top that is a table has no paths
+        for key, said in tree.items()
+    }
+
+
+def _validated(merged: Tree, said: dict[FieldPath, Said]) -> ServerConfig:
+    for path, one in said.items():
+        if path[0] == "pools":
+            raise ConfigError(f"{one.source}: pools: {RESERVED}")
+    values = plain(merged)
+    for path, choice in shape().choices.items():
+        table = _table(values, path)
+        if table is not None:
+            table.setdefault("kind", choice.default)
+    try:
+        return ServerConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(Narrator(shape(), said).tell(error.errors(include_url=False))) from None
+
+
+def _table(values: dict[str, Any], path: FieldPath) -> dict[str, Any] | None:
+    """Return the table at `path`, if there is one."""
+    found: Any = values
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _app_path(app: str, said: dict[FieldPath, Said], files: list[ConfigFile], cwd: Path) -> str | None:
+    """Return the folder of the file that names the module, or the current directory."""
+    if app_file(app) is not None:
+        return None
+    source = said[("app",)].source
+    folders = {file.shown: file.path.parent for file in files}
+    return str(folders.get(source, cwd))

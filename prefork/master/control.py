@@ -1,0 +1,164 @@
+"""The control socket: one JSON object in, one out, then closed. Bounded in bytes, clients and time; never fatal.
+
+Who may ask: whoever passes the file mode (0600) and SO_PEERCRED (our own uid, or root).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from prefork.master.facts import Asked
+from prefork.master.listeners import remove_stale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_REQUEST = 64 * 1024
+MAX_CLIENTS = 32
+DEADLINE_NS = 5_000_000_000
+"""From accept to the last byte of the reply."""
+
+
+@dataclass(slots=True)
+class _Client:
+    sock: socket.socket
+    deadline: int
+    received: bytearray = field(default_factory=bytearray)
+    reply: bytes = b""
+
+
+class ControlServer:
+    """Serves `path` on the caller's epoll; `watch(fd, mask, callback)` and `unwatch(fd)` are the caller's."""
+
+    def __init__(self, path: str, watch: Callable[..., None], unwatch: Callable[[int], None]) -> None:
+        self.path = path
+        self._watch, self._unwatch = watch, unwatch
+        self._ids = count(1)
+        self._clients: dict[int, _Client] = {}
+        self.asked: list[Asked] = []
+        self._socket = _bind(path)
+        self._identity = _identity(path)
+        watch(self._socket.fileno(), select.EPOLLIN, self._accept)
+
+    def next_deadline(self) -> int | None:
+        """When the next client's time is up."""
+        return min((client.deadline for client in self._clients.values()), default=None)
+
+    def expire(self, now: int) -> None:
+        """Close the clients whose time is up."""
+        for key in [key for key, client in self._clients.items() if client.deadline <= now]:
+            self._drop(key)
+
+    def reply(self, key: int, answer: dict[str, Any]) -> None:
+        """Send `answer` and close; nothing happens where the client is gone."""
+        client = self._clients.get(key)
+        if client is not None:
+            client.reply = json.dumps(answer).encode() + b"\n"
+            self._flush(key, client)
+
+    def close(self) -> None:
+        """Close every client and the socket; unlink the path where it is still ours."""
+        for key in list(self._clients):
+            self._drop(key)
+        self._unwatch(self._socket.fileno())
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            if _identity(self.path) == self._identity:
+                os.unlink(self.path)
+
+    def _accept(self, _mask: int) -> None:
+        try:
+            sock, _ = self._socket.accept()
+        except OSError:
+            return
+        if not _may_ask(sock):
+            sock.close()
+            return
+        if len(self._clients) >= MAX_CLIENTS:
+            self._drop(next(iter(self._clients)))
+        sock.setblocking(False)
+        key = next(self._ids)
+        self._clients[key] = _Client(sock, time.monotonic_ns() + DEADLINE_NS)
+        self._watch(sock.fileno(), select.EPOLLIN, lambda mask: self._moved(key, mask))
+
+    def _moved(self, key: int, mask: int) -> None:
+        client = self._clients[key]
+        if client.reply:
+            self._flush(key, client)
+            return
+        try:
+            chunk = client.sock.recv(MAX_REQUEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        client.received += chunk
+        if b"\n" in client.received:
+            self._unwatch(client.sock.fileno())
+            self._ask(key, bytes(client.received).partition(b"\n")[0])
+        elif not chunk or len(client.received) > MAX_REQUEST or mask & select.EPOLLERR:
+            self._drop(key)
+
+    def _ask(self, key: int, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+            self.asked.append(Asked(key, str(request["command"]), dict(request.get("args", {}))))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            text = 'the request is no JSON object with a "command"'
+            self.reply(key, {"ok": False, "exit_code": 2, "error": text})
+
+    def _flush(self, key: int, client: _Client) -> None:
+        fd = client.sock.fileno()
+        self._unwatch(fd)
+        try:
+            client.reply = client.reply[client.sock.send(client.reply) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            client.reply = b""
+        if client.reply:
+            self._watch(fd, select.EPOLLOUT, lambda mask: self._moved(key, mask))
+        else:
+            self._drop(key)
+
+    def _drop(self, key: int) -> None:
+        client = self._clients.pop(key)
+        self._unwatch(client.sock.fileno())
+        client.sock.close()
+
+
+def _may_ask(sock: socket.socket) -> bool:
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", raw)
+    return uid in (0, os.geteuid())
+
+
+def _identity(path: str) -> tuple[int, int]:
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino
+
+
+def _bind(path: str) -> socket.socket:
+    """Bind with mode 0600; a socket file that nobody answers on is replaced. Raises OSError."""
+    remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        sock.bind(path)
+        sock.listen(64)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(mask)
+    return sock

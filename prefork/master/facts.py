@@ -1,0 +1,95 @@
+"""What the master learns: one small value each, from the kernel seam or from a decision that was performed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from prefork import wire
+from prefork.policy.model import Decision, WorkerId
+
+
+class Signalled(NamedTuple):
+    """The master got `signum`, `times` times since the last look (the kernel coalesces: at least so often)."""
+
+    signum: int
+    times: int
+
+
+class WorkerSaid(NamedTuple):
+    """A worker's record."""
+
+    worker: WorkerId
+    record: wire.Record
+
+
+class WorkerUnborn(NamedTuple):
+    """The worker's channel ended, or fork failed with `errno`, before it spoke; nothing of it is left."""
+
+    worker: WorkerId
+    errno: int = 0
+
+
+class WorkerExited(NamedTuple):
+    """The worker was reaped. Exactly one of `code` and `signal` is set; `dump` is what it left of its stacks."""
+
+    worker: WorkerId
+    code: int | None
+    signal: int | None
+    oom: bool = False
+    dump: str = ""
+
+
+class MoldSaid(NamedTuple):
+    """A mold's record."""
+
+    generation: int
+    record: wire.Record
+
+
+class MoldExited(NamedTuple):
+    """The mold was reaped; `how` is a sentence's end, such as `exit code 1` or `SIGKILL`."""
+
+    generation: int
+    how: str
+
+
+class StrangerReaped(NamedTuple):
+    """A child that is no worker of ours ended (as PID 1, or as subreaper, the master inherits such)."""
+
+    pid: int
+
+
+class ListenerReadable(NamedTuple):
+    """Connections wait on the listener with this index."""
+
+    listener: int
+
+
+class Asked(NamedTuple):
+    """A client of the control socket asks; it is owed one reply."""
+
+    client: int
+    command: str
+    args: dict[str, Any]
+
+
+class Performed(NamedTuple):
+    """A decision was carried out; `worker` is the newcomer of a Spawn."""
+
+    decision: Decision
+    at: int
+    worker: WorkerId | None = None
+
+
+Fact = (
+    Signalled
+    | WorkerSaid
+    | WorkerUnborn
+    | WorkerExited
+    | MoldSaid
+    | MoldExited
+    | StrangerReaped
+    | ListenerReadable
+    | Asked
+    | Performed
+)

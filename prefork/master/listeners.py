@@ -1,0 +1,166 @@
+"""Bound sockets: made, asked how long their accept queue is, and stopped without a reset.
+
+Theory of stopping. The workers hold the same sockets, so that `close` here ends nothing, and `shutdown` at once resets
+what waits in the queue. Hence three steps. *Seal*: a socket filter drops every bare SYN (the client will try again in a
+second); a Unix socket's name is unlinked. *Sweep*: the workers take what is queued. *Shut*: shutdown; a client that
+tries again is refused. A packet reaches the filter at its TCP header, whose byte 13 holds the flags (RFC 9293, 3.1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import stat
+import struct
+from typing import NamedTuple
+
+from prefork.address import Address, TcpAddress, UnixAddress
+from prefork.errors import ConfigError
+
+_SO_ATTACH_FILTER = 26
+_TCP_INFO_UNACKED = struct.Struct("=24xII")
+"""tcpi_unacked, tcpi_sacked: on a listening socket the accept queue's length and its limit (tcp_diag does the same)."""
+
+_DROP_BARE_SYN = (
+    (0x30, 0, 0, 13),  # A = the flags byte
+    (0x54, 0, 0, 0x12),  # A &= SYN | ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # let pass
+)
+
+
+class Queue(NamedTuple):
+    """An accept queue: `length` None where the kernel doesn't tell (Unix sockets); `limit` None likewise."""
+
+    length: int | None
+    limit: int | None
+
+
+class Listener:
+    """One bound, listening, non-blocking socket. `url` names the port that was really bound."""
+
+    def __init__(self, address: Address, backlog: int) -> None:
+        self.socket = _bind(address, backlog)
+        self.address = _bound(address, self.socket)
+        self.url = str(self.address)
+        self.sealed = self.shut_down = False
+
+    def queue(self) -> Queue:
+        """How many connections wait to be accepted."""
+        if isinstance(self.address, UnixAddress):
+            return Queue(None, None)
+        try:
+            info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        except OSError:
+            return Queue(None, None)
+        return Queue(*_TCP_INFO_UNACKED.unpack_from(info))
+
+    def seal(self) -> None:
+        """No new connection arrives from now on; those that did are still to be accepted."""
+        if self.sealed:
+            return
+        self.sealed = True
+        if isinstance(self.address, UnixAddress):
+            with contextlib.suppress(OSError):
+                os.unlink(self.address.path)
+        else:
+            with contextlib.suppress(OSError):
+                _attach_filter(self.socket)
+
+    def shut(self) -> None:
+        """Refuse connections, in every process that holds the socket. What still waited is reset."""
+        if not self.shut_down:
+            self.shut_down = True
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Seal, shut and close: the port is free when the last process has closed it."""
+        self.seal()
+        self.shut()
+        self.socket.close()
+
+
+def _attach_filter(sock: socket.socket) -> None:
+    code = b"".join(struct.pack("=HBBI", *step) for step in _DROP_BARE_SYN)
+    kept = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(_DROP_BARE_SYN), ctypes.addressof(kept))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
+def _bound(address: Address, sock: socket.socket) -> Address:
+    if isinstance(address, UnixAddress):
+        return address
+    return address._replace(port=sock.getsockname()[1])
+
+
+def _bind(address: Address, backlog: int) -> socket.socket:
+    try:
+        sock = _bind_unix(address.path) if isinstance(address, UnixAddress) else _bind_tcp(address)
+        sock.setblocking(False)
+        sock.listen(backlog)
+    except OSError as error:
+        raise ConfigError(f"listen {address}: {_cure(address, error)}") from None
+    return sock
+
+
+def _cure(address: Address, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            part = "path" if isinstance(address, UnixAddress) else "port"
+            return f"the address is in use: stop the process that listens there, or choose another {part}"
+        case errno.EACCES:
+            return "not permitted: a port below 1024 needs CAP_NET_BIND_SERVICE, a socket file a folder that is yours"
+        case errno.EADDRNOTAVAIL:
+            return "no interface of this machine has that address"
+        case _:
+            return str(error.strerror or error)
+
+
+def _bind_tcp(address: TcpAddress) -> socket.socket:
+    infos = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, where = infos[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(where)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def remove_stale(path: str) -> None:
+    """Unlink a socket that nobody listens on any more; raise EADDRINUSE where somebody does, or it is no socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISSOCK(mode):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+                return
+            except OSError:
+                pass
+    raise OSError(errno.EADDRINUSE, f"{path} exists")

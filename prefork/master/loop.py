@@ -1,0 +1,97 @@
+"""The one loop of the master: look, decide, perform, wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork import wire
+from prefork.master.facts import Asked, ListenerReadable, Signalled
+from prefork.master.watch import ListenerWatch
+from prefork.policy.engine import decide
+from prefork.policy.memory import Memory
+from prefork.policy.model import Phase
+
+if TYPE_CHECKING:
+    from prefork.master.effects import Effects
+    from prefork.master.facts import Fact
+    from prefork.master.kernel import Kernel
+    from prefork.master.orders import Orders
+    from prefork.master.reporter import Reporter
+    from prefork.master.scoreboard import Scoreboard
+    from prefork.policy.memory import Plan
+    from prefork.policy.model import WorkerId
+
+
+class Loop:
+    """Runs until the board is finished."""
+
+    def __init__(self, kernel: Kernel, board: Scoreboard, effects: Effects, orders: Orders, reporter: Reporter) -> None:
+        self._kernel = kernel
+        self._board = board
+        self._effects = effects
+        self._orders = orders
+        self._reporter = reporter
+        self._watch = ListenerWatch(len(kernel.queues()))
+        self._memory = Memory()
+
+    def run(self) -> None:
+        """Serve until a stop has been carried out."""
+        while not self._board.finished:
+            plan = self._decide()
+            self._hand_on(plan)
+            for fact in self._kernel.wait(self._until(plan)):
+                self._learn(fact)
+
+    def _decide(self) -> Plan:
+        board = self._board
+        board.watched(readable=self._watch.readable)
+        view = board.view(self._kernel)
+        plan = decide(board.config.pool, view, self._memory)
+        self._memory = plan.memory
+        board.planned(plan)
+        for decision in plan.decisions:
+            done = self._effects.perform(decision, view.now)
+            self._reporter.performed(done)
+            board.learn(done, view.now)
+        self._effects.tell(view.now)
+        return plan
+
+    def _until(self, plan: Plan) -> int | None:
+        """After decisions look again at once: their deadlines aren't in the plan that gave them."""
+        if plan.decisions:
+            return self._kernel.now()
+        known = (plan.next_check_at, self._watch.next_at, self._effects.next_at)
+        return min((each for each in known if each is not None), default=None)
+
+    def _hand_on(self, plan: Plan) -> None:
+        """See to connections that nobody took; then look at the listeners again."""
+        now = self._kernel.now()
+        if self._watch.readable:
+            accepting = self._accepting()
+            if not accepting and not plan.decisions and not self._board.count(Phase.BOOTING):
+                self._watch.slow_down()
+            for worker in self._watch.whom_to_nudge(now, accepting):
+                self._kernel.ring(worker)
+        self._watch.arm_due(now, self._kernel.arm)
+
+    def _accepting(self) -> list[WorkerId]:
+        """Workers whose gate is open."""
+        found = []
+        for worker in self._board.workers.values():
+            words = self._kernel.words(worker.id) if worker.phase is Phase.SERVING else None
+            if words is not None and words[wire.GATE] == 0:
+                found.append(worker.id)
+        return found
+
+    def _learn(self, fact: Fact) -> None:
+        now = self._kernel.now()
+        self._reporter.learned(fact, now)
+        match fact:
+            case ListenerReadable(listener):
+                self._watch.fired(listener, now)
+            case Signalled():
+                self._orders.signalled(fact, now)
+            case Asked(client, command, args):
+                self._kernel.reply(client, self._orders.answer(command, args, now))
+            case _:
+                self._board.learn(fact, now)

@@ -1,0 +1,123 @@
+"""One live master: its parts are made, its loop runs, and whatever happened nothing is left running."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefork import log
+from prefork.config import ServerConfig
+from prefork.errors import PreforkError
+from prefork.master.control import ControlServer
+from prefork.master.effects import Effects
+from prefork.master.kernel import LinuxKernel
+from prefork.master.listeners import Listener
+from prefork.master.loop import Loop
+from prefork.master.orders import Orders
+from prefork.master.reporter import Reporter
+from prefork.master.scoreboard import Scoreboard
+from prefork.mold import linux
+from prefork.mold.settings import MoldSettings
+from prefork.places import default_control, make_control_folder
+from prefork.policy.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.log import Sink
+
+_log = logging.getLogger("prefork.master")
+
+
+class Setup(NamedTuple):
+    """What a master is started with, besides its config."""
+
+    reload: Callable[[], ServerConfig]
+    """Reads the config anew. Raises ConfigError."""
+    sys_path: list[str]
+    app_path: str | None
+    config_file: str | None
+    announce: Callable[[dict[str, Any]], None]
+    """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
+
+
+def run_master(config: ServerConfig, setup: Setup) -> None:
+    """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
+    with ExitStack() as stack:
+        sink = log.open_sink()
+        stack.callback(sink.close)
+        stack.callback(log.detach, log.attach(sink, "master"))
+        listeners = _bind_all(config)
+        for each in listeners:
+            stack.callback(each.close)
+        stack.callback(linux.become_subreaper, linux.become_subreaper())
+        kernel = LinuxKernel(listeners, sink)
+        stack.callback(kernel.close)
+        board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners))
+        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
+        orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
+        kernel.control = _control(config, kernel)
+        control = kernel.control.path if kernel.control is not None else None
+        for each in listeners:
+            _log.info("listening on %s", each.url)
+        setup.announce({"addresses": [each.url for each in listeners], "control": control})
+        Loop(kernel, board, effects, orders, reporter).run()
+        _log.info("stopped")
+    if board.fatal is not None:
+        raise board.fatal
+
+
+def _bind_all(config: ServerConfig) -> list[Listener]:
+    """Bind every listener, or none. Raises ConfigError."""
+    bound: list[Listener] = []
+    try:
+        for each in config.listen:
+            bound.append(Listener(each.address, each.backlog))  # noqa: PERF401 - those bound are closed on failure
+    except PreforkError:
+        for listener in bound:
+            listener.close()
+        raise
+    return bound
+
+
+def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
+    """The control socket; one that can't be made is a warning, never fatal."""
+    if config.control is False:
+        return None
+    try:
+        if config.control is None:
+            make_control_folder()
+        path = config.control or default_control(os.getpid())
+        return ControlServer(str(Path(path).absolute()), kernel.watch, kernel.unwatch)
+    except (OSError, PreforkError) as error:
+        _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", error)
+        return None
+
+
+def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener]) -> MoldSettings:
+    limits = Limits.of(config.pool)
+    return MoldSettings(
+        app=config.app,
+        backend=config.backend,
+        options=dict(config.backends.get(config.backend, {})),
+        sys_path=setup.sys_path,
+        app_path=setup.app_path,
+        listeners=[each.url for each in listeners],
+        name=config.name,
+        master=os.getpid(),
+        max_sessions=limits.max_sessions,
+        heartbeat_interval_ns=limits.heartbeat_interval_ns,
+        heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
+        drain_timeout_ns=limits.drain_timeout_ns,
+    )
+
+
+def own_sys_path() -> list[str]:
+    """What the mold's sys.path is to be: the caller's, absolute, so that it finds what the caller would."""
+    return [str(Path(each).absolute()) for each in sys.path if isinstance(each, str)]

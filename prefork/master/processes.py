@@ -1,0 +1,141 @@
+"""Processes as the kernel seam holds them: how a mold is started, how a worker or mold is signalled and reaped.
+
+Theory. A pid is only ever used to open a pidfd, while the process can't have been reaped by anyone but us; from then on
+signals and reaping go through the pidfd, so that a reused pid is never hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from prefork import wire
+
+_CHANNEL_IN_MOLD = 3
+_DUMP_LIMIT = 64 * 1024
+
+
+class Status(NamedTuple):
+    """How a process ended: exactly one is set."""
+
+    code: int | None
+    signal: int | None
+
+    def __str__(self) -> str:
+        if self.signal is None:
+            return f"exit code {self.code}"
+        try:
+            return signal.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+@dataclass(slots=True)
+class Process:
+    """A child with a channel to it. `pid` and `pidfd` are None until it is known."""
+
+    channel: socket.socket
+    pid: int | None = None
+    pidfd: int | None = None
+    channel_open: bool = True
+
+    def know(self, pid: int) -> None:
+        """Open the pidfd. Raises ProcessLookupError when there is no such child any more."""
+        self.pidfd = os.pidfd_open(pid)
+        self.pid = pid
+
+    def signal(self, signum: int) -> None:
+        """Send; nothing happens where it is gone."""
+        if self.pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signum)
+
+    def reap(self) -> Status | None:
+        """Collect the exit; None: it still runs. After that the pidfd is closed and the pid forgotten."""
+        if self.pidfd is None:
+            return None
+        try:
+            result = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:  # somebody else in this process waited for all children
+            status = Status(None, signal.SIGKILL)
+        else:
+            if result is None:
+                return None
+            exited = result.si_code == os.CLD_EXITED
+            status = Status(result.si_status, None) if exited else Status(None, result.si_status)
+        os.close(self.pidfd)
+        self.pid = self.pidfd = None
+        return status
+
+    def close_channel(self) -> None:
+        """The other side reads EOF."""
+        if self.channel_open:
+            self.channel_open = False
+            self.channel.close()
+
+
+@dataclass(slots=True)
+class WorkerProcess(Process):
+    """A worker: also its slot, and the memory file that takes its stacks."""
+
+    slot: int = -1
+    dump: int = -1
+    generation: int = 0
+    said: list[wire.Record] = field(default_factory=list)
+
+    def read_dump(self) -> str:
+        """What faulthandler wrote, at most 64 KiB; the file is closed afterwards."""
+        text = os.pread(self.dump, _DUMP_LIMIT, 0).decode("utf-8", "replace")
+        os.close(self.dump)
+        return text
+
+
+def start_mold(channel: socket.socket) -> int:
+    """Start `python -m prefork.mold` in a session of its own with `channel` alone; returns its pid. Raises OSError.
+
+    posix_spawn, since the caller of `prefork.serve` may have threads; in a session of its own, so that Ctrl-C reaches
+    the master alone; exec, so that close-on-exec keeps every worker's channel out of it.
+    """
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+    argv = [sys.executable, *flags, "-P", "-m", "prefork.mold", str(_CHANNEL_IN_MOLD)]
+    return os.posix_spawn(
+        sys.executable,
+        argv,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, channel.fileno(), _CHANNEL_IN_MOLD),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+    )
+
+
+def cpu_ns(pid: int) -> int | None:
+    """CPU time that the process has burnt; None where it is gone.
+
+    Source: clock_getcpuclockid(3), whose clock id is the pid's complement, shifted by 3, and CPUCLOCK_SCHED (2).
+    """
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def oom_kills() -> int | None:
+    """The cgroup's count of processes killed for memory; None where there is no cgroup v2."""
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("::")[2].strip()
+        events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text(encoding="ascii")
+        return int(dict(line.split() for line in events.splitlines())["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return None

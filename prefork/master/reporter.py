@@ -1,0 +1,267 @@
+"""What the master tells people: log lines as things happen, and the status on request. It changes nothing.
+
+Theory. Each decision and each end of a process is one line, labelled by the policy's own reason with its figures. Lines of
+one kind that come faster than five a second are folded: the next one that is written says how many were left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from prefork import wire
+from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.processes import Status
+from prefork.version import VERSION
+from prefork.policy.model import MoldPhase, Phase, PoolView
+
+if TYPE_CHECKING:
+    from prefork.log import Sink
+    from prefork.master.facts import Fact, Performed
+    from prefork.master.kernel import Kernel
+    from prefork.master.records import MoldRecord, WorkerRecord
+    from prefork.master.scoreboard import Scoreboard
+    from prefork.policy.model import Because, Decision
+
+_log = logging.getLogger("prefork.master")
+POOL = "default"
+"""The only pool's name; [pools.NAME] will have others."""
+_VIEW = TypeAdapter(PoolView)
+_FOLD_BURST = 5
+_FOLD_NS = 1_000_000_000
+_GATE_WORDS = {
+    wire.GATE_FULL: "full",
+    wire.GATE_PAUSED: "paused",
+    wire.GATE_DRAINING: "draining",
+    wire.GATE_BACKOFF: "out of files",
+}
+
+
+class Folder:
+    """Lets five lines of one kind through a second, and counts the rest."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[int, int, int]] = {}
+
+    def let(self, kind: str, now: int) -> int | None:
+        """How many lines of this kind were left out before this one; None: leave this one out as well."""
+        since, passed, folded = self._kinds.get(kind, (now, 0, 0))
+        if now - since >= _FOLD_NS:
+            since, passed = now, 0
+        if passed >= _FOLD_BURST:
+            self._kinds[kind] = since, passed, folded + 1
+            return None
+        self._kinds[kind] = since, passed + 1, 0
+        return folded
+
+
+class Reporter:
+    """Speaks for one master."""
+
+    def __init__(self, kernel: Kernel, board: Scoreboard, sink: Sink, config_file: str | None, urls: list[str]) -> None:
+        self._kernel = kernel
+        self._board = board
+        self._sink = sink
+        self._config_file = config_file
+        self._urls = urls
+        self._fold = Folder()
+        self._started_at = kernel.now()
+        self._started_unix = time.time()
+
+    # -- lines
+
+    def performed(self, done: Performed) -> None:
+        """One line a decision."""
+        decision = done.decision
+        because: Because = decision.because
+        who = _whom(decision, done)
+        told = " ".join(f"{name}={show(name, value)}" for name, value in because.figures)
+        level = logging.WARNING if decision.kind in ("kill", "give_up") else logging.INFO
+        self._say(level, f"{decision.kind} {because.reason}", f"{decision.kind}{who}: {because.reason} {told}".rstrip(), done.at)
+
+    def learned(self, fact: Fact, now: int) -> None:
+        """One line for each fact that an operator would want to have seen."""
+        match fact:
+            case WorkerExited():
+                self._worker_ended(fact, now)
+            case WorkerUnborn(worker, errno):
+                why = f": fork: {os.strerror(errno)}" if errno else ""
+                self._say(logging.WARNING, "unborn", f"worker {worker} was not born{why}", now)
+            case WorkerSaid(worker, wire.Failed(text, frames)):
+                self._say(logging.ERROR, f"failed {text}", f"worker {worker} failed: {text}", now, frames)
+            case WorkerSaid(worker, wire.Request(act, owner)):
+                self._say(logging.INFO, f"request {act}", f"worker {worker} asks to {act} ({owner})", now)
+            case MoldSaid(generation, wire.MoldReady(resident)):
+                mold = self._board.molds.get(generation)
+                took = (now - mold.since_at) / 1e9 if mold else 0.0
+                text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
+                self._say(logging.INFO, "mold ready", text, now)
+            case MoldSaid(generation, wire.MoldFailed(text, frames)) if self._board.generation:
+                line = f"reload failed, generation {self._board.generation} goes on: {text}"
+                self._say(logging.ERROR, "mold failed", line, now, frames)
+            case MoldExited(generation, how):
+                mold = self._board.molds.get(generation)
+                if mold is not None and mold.phase in (MoldPhase.STARTING, MoldPhase.READY):
+                    self._say(logging.WARNING, "mold ended", f"mold of generation {generation} ended: {how}", now)
+            case _:
+                pass
+
+    def _worker_ended(self, fact: WorkerExited, now: int) -> None:
+        worker = self._board.workers.get(fact.worker)
+        if worker is None:
+            return
+        ordered = worker.ordered is not None
+        how = _how(fact)
+        age = (now - worker.forked_at) / 1e9
+        text = f"worker {fact.worker} ended: {how}, {worker.ordered or 'not ordered'}, after {age:.1f} s"
+        level = logging.INFO if ordered and fact.code == 0 else logging.WARNING
+        self._say(level, f"ended {how} {worker.ordered}", text, now, fact.dump)
+
+    def _say(self, level: int, kind: str, text: str, now: int, below: str = "") -> None:
+        left_out = self._fold.let(kind, now)
+        if left_out is None:
+            return
+        if left_out:
+            text += f" (and {left_out} more of this kind before)"
+        _log.log(level, "%s", text)
+        for line in below.splitlines():
+            _log.log(level, "    %s", line)
+
+    # -- status
+
+    def status(self) -> dict[str, Any]:
+        """The whole picture, in plain values; every row names its pool."""
+        now = self._kernel.now()
+        board = self._board
+        workers = [self._worker_row(worker, now) for worker in board.workers.values()]
+        return {
+            "master": self._master_row(workers, now),
+            "mold": [self._mold_row(mold, now) for mold in board.molds.values()],
+            "listeners": [
+                {"pool": POOL, "url": url, "queue": queue.length, "backlog": queue.limit}
+                for url, queue in zip(self._urls, self._kernel.queues(), strict=True)
+            ],
+            "workers": workers,
+            "decisions": [_decision_row(done, now) for done in reversed(board.history)],
+            "withheld": [
+                {
+                    "pool": POOL,
+                    "want": each.want,
+                    "count": each.count,
+                    "reason": each.because.reason,
+                    "figures": dict(each.because.figures),
+                }
+                for each in board.withheld
+            ],
+        }
+
+    def view(self) -> dict[str, Any]:
+        """The policy's own view at this instant, as `prefork.testing` reads it."""
+        return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
+
+    def _master_row(self, workers: list[dict[str, Any]], now: int) -> dict[str, Any]:
+        board = self._board
+        serving = [row for row in workers if row["phase"] == Phase.SERVING]
+        lengths = [queue.length for queue in self._kernel.queues() if queue.length is not None]
+        return {
+            "pool": POOL,
+            "pid": os.getpid(),
+            "version": VERSION,
+            "name": board.config.name,
+            "config_file": self._config_file,
+            "started_at_unix": self._started_unix,
+            "uptime_s": (now - self._started_at) / 1e9,
+            "generation": board.generation,
+            "state": self._state(now),
+            "scale": board.goals.scale,
+            "workers": len(workers),
+            "max_workers": board.limits.max_workers,
+            "spare": sum(not row["sessions"] and not row["gate"] for row in serving),
+            "busy": sum(bool(row["sessions"]) for row in serving),
+            "sessions": sum(row["sessions"] for row in workers),
+            "accepted": board.accepted_before + sum(row["served"] for row in workers),
+            "queue": sum(lengths) if lengths else None,
+            "wakeups": self._kernel.wakeups,
+            "strangers_reaped": board.strangers,
+            "log_lines_dropped": self._sink.dropped,
+        }
+
+    def _state(self, now: int) -> str:
+        goals = self._board.goals
+        if goals.stopping(now) or self._board.fatal is not None:
+            return "stopping"
+        if goals.paused:
+            return "paused"
+        return "serving" if self._board.generation else "starting"
+
+    def _worker_row(self, worker: WorkerRecord, now: int) -> dict[str, Any]:
+        words = self._kernel.words(worker.id) or [0] * wire.WORDS
+        heard = words[wire.HEARTBEAT]
+        return {
+            "pool": POOL,
+            "id": worker.id,
+            "pid": self._kernel.pid(worker.id),
+            "generation": worker.generation,
+            "phase": worker.phase,
+            "paused_by": sorted(worker.paused_by),
+            "sessions": max(0, words[wire.ACCEPTED] - words[wire.CLOSED]),
+            "served": words[wire.ACCEPTED],
+            "errors": words[wire.ERRORS],
+            "refused": words[wire.REFUSED],
+            "age_s": (now - worker.forked_at) / 1e9,
+            "last_beat_s": max(0, now - heard) / 1e9 if heard else None,
+            "busy_s": words[wire.BUSY] / 1e9,
+            "rss_bytes": words[wire.RSS] or None,
+            "gate": [word for bit, word in _GATE_WORDS.items() if words[wire.GATE] & bit],
+        }
+
+    def _mold_row(self, mold: MoldRecord, now: int) -> dict[str, Any]:
+        return {
+            "pool": POOL,
+            "generation": mold.generation,
+            "phase": mold.phase,
+            "pid": self._kernel.mold_pid(mold.generation),
+            "since_s": (now - mold.since_at) / 1e9,
+            "error": mold.failed.text if mold.failed is not None else None,
+        }
+
+
+def _whom(decision: Decision, done: Performed) -> str:
+    if decision.kind == "spawn":
+        return f" worker {done.worker}" + (f" for {decision.replaces}" if decision.replaces is not None else "")
+    if decision.kind == "kill":
+        return f" worker {decision.worker} ({decision.step})"
+    if decision.kind in ("start_mold", "end_mold"):
+        return f" of generation {decision.generation}"
+    worker = getattr(decision, "worker", None)
+    return f" worker {worker}" if worker is not None else ""
+
+
+def _how(fact: WorkerExited) -> str:
+    return f"{Status(fact.code, fact.signal)}{', out of memory' if fact.oom else ''}"
+
+
+def _decision_row(done: Performed, now: int) -> dict[str, Any]:
+    decision = done.decision
+    return {
+        "pool": POOL,
+        "at_s": (now - done.at) / 1e9,
+        "kind": decision.kind,
+        "worker": done.worker if decision.kind == "spawn" else getattr(decision, "worker", None),
+        "reason": decision.because.reason,
+        "figures": dict(decision.because.figures),
+        "text": " ".join(f"{name}={show(name, value)}" for name, value in decision.because.figures),
+    }
+
+
+def show(name: str, value: int | str) -> str:
+    """A figure for people: `_ns` as seconds, `_bytes` as MiB, anything else as it is."""
+    if isinstance(value, int) and name.endswith("_ns"):
+        return f"{value / 1e9:.3g}s"
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{value / 2**20:.1f}MiB"
+    return str(value)

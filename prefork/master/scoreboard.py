@@ -1,0 +1,296 @@
+"""What the master believes: facts in, a PoolView out.
+
+Theory. Each fact changes the records and nothing else; a decision that was performed is a fact as well, so that the next
+view can't ask for it again. `view` reads the shared memory at that instant; two views with no fact between them differ
+only in what the workers wrote there. A fact about a worker that is no longer known is late, and means nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from prefork import wire
+from prefork.errors import AppError, BootError, BugError, PreforkError
+from prefork.master import facts
+from prefork.master.goals import Goals
+from prefork.master.records import MoldRecord, WorkerRecord
+from prefork.policy.limits import Limits
+from prefork.policy.model import (
+    Decision,
+    Drain,
+    EndMold,
+    ExitView,
+    GiveUp,
+    Kill,
+    MoldPhase,
+    Owner,
+    Pause,
+    Phase,
+    PoolView,
+    Resume,
+    Retire,
+    Spawn,
+    StartMold,
+    Withheld,
+    WorkerId,
+    WorkerView,
+)
+
+if TYPE_CHECKING:
+    from prefork.config import ServerConfig
+    from prefork.master.kernel import Kernel
+    from prefork.policy.memory import Plan
+
+HISTORY = 200
+"""Decisions that `status` can still show."""
+_RUNNING = (MoldPhase.STARTING, MoldPhase.READY, MoldPhase.ENDING)
+
+
+class Scoreboard:
+    """The master's whole knowledge of the pool."""
+
+    def __init__(self, config: ServerConfig, seed: int) -> None:
+        self.config = config
+        self.next_config = config
+        """What the next mold is started with; the pool runs under it when that mold is READY."""
+        self.goals = Goals()
+        self.generation = 0
+        self.workers: dict[WorkerId, WorkerRecord] = {}
+        self.molds: dict[int, MoldRecord] = {}
+        self.exits: list[ExitView] = []
+        self.history: deque[facts.Performed] = deque(maxlen=HISTORY)
+        self.withheld: tuple[Withheld, ...] = ()
+        self.fatal: PreforkError | None = None
+        """Why the pool can't go on; raised when everything has ended."""
+        self.strangers = 0
+        self.accepted_before = 0
+        """Sessions accepted by workers that are gone."""
+        self.last_failure = ""
+        """What a worker last said of its own end."""
+        self._seed = seed
+        self._exits_seen = 0
+        self._queue_readable = False
+
+    @property
+    def limits(self) -> Limits:
+        """The effective policy."""
+        return Limits.of(self.config.pool)
+
+    @property
+    def finished(self) -> bool:
+        """A stop was ordered, or nothing can be served, and nobody is left."""
+        over = self.goals.stop_at is not None or self.fatal is not None
+        return over and not self.workers and not any(mold.phase in _RUNNING for mold in self.molds.values())
+
+    def count(self, phase: Phase) -> int:
+        """How many workers are in this phase."""
+        return sum(worker.phase is phase for worker in self.workers.values())
+
+    # -- out
+
+    def view(self, kernel: Kernel) -> PoolView:
+        """The pool at this instant."""
+        now = kernel.now()
+        goals = self.goals
+        return PoolView(
+            now=now,
+            seed=self._seed,
+            generation=self.generation,
+            workers=self._worker_views(kernel, now),
+            molds=tuple(mold.view() for mold in self.molds.values()),
+            exits=tuple(self.exits),
+            queue=self._queue(kernel),
+            stop_at=goals.stop_at,
+            stop_by=goals.stop_by,
+            scale=goals.scale,
+            paused=goals.paused,
+            reload_wanted=goals.reload_wanted,
+        )
+
+    def _worker_views(self, kernel: Kernel, now: int) -> tuple[WorkerView, ...]:
+        silent_before = now - self.limits.heartbeat_timeout_ns
+        views = []
+        for record in self.workers.values():
+            words = kernel.words(record.id)
+            if words is None:
+                continue
+            heard = words[wire.HEARTBEAT]
+            late = record.ready_at is not None and heard <= silent_before
+            views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
+        return tuple(views)
+
+    def _queue(self, kernel: Kernel) -> int | None:
+        """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""
+        known = [queue.length for queue in kernel.queues() if queue.length is not None]
+        if not known and not self._queue_readable:
+            return None
+        return max(sum(known), int(self._queue_readable))
+
+    # -- in
+
+    def planned(self, plan: Plan) -> None:
+        """The policy has spoken: what it has judged needn't be shown again."""
+        self.withheld = plan.withheld
+        seen = plan.memory.exits_seen
+        if self.exits and self.exits[0].seq <= seen:
+            self.exits = [each for each in self.exits if each.seq > seen]
+
+    def watched(self, *, readable: bool) -> None:
+        """Whether a listener was seen readable just now."""
+        self._queue_readable = readable
+
+    def learn(self, fact: facts.Fact, now: int) -> None:
+        """Take in one fact."""
+        match fact:
+            case facts.Performed():
+                self._performed(fact)
+            case facts.WorkerSaid(worker, record):
+                if worker in self.workers:
+                    self._said(self.workers[worker], record, now)
+            case facts.WorkerUnborn() | facts.WorkerExited():
+                self._ended(fact, now)
+            case facts.MoldSaid(generation, record):
+                if generation in self.molds:
+                    self._mold_said(self.molds[generation], record, now)
+            case facts.MoldExited(generation, how):
+                if generation in self.molds:
+                    self._mold_ended(self.molds[generation], how, now)
+            case facts.StrangerReaped():
+                self.strangers += 1
+            case facts.Signalled() | facts.Asked() | facts.ListenerReadable():
+                raise BugError(f"{type(fact).__name__} is an order or the watch's, not the scoreboard's")
+
+    # -- workers
+
+    def _said(self, worker: WorkerRecord, record: wire.Record, now: int) -> None:
+        match record:
+            case wire.Ready():
+                worker.ready_at = now
+                if worker.phase is Phase.BOOTING:
+                    worker.phase = Phase.SERVING
+            case wire.Declined():
+                worker.retiring_at = worker.ordered = None
+            case wire.Failed():
+                worker.failed, self.last_failure = record, record.text
+            case wire.Request(act, owner):
+                self._requested(worker, act, Owner(owner), now)
+            case _:
+                pass  # Born is the kernel's
+
+    def _requested(self, worker: WorkerRecord, act: str, owner: Owner, now: int) -> None:
+        match act:
+            case "pause":
+                worker.paused_by |= {owner}
+            case "resume":
+                worker.paused_by -= {owner}
+            case "drain":
+                worker.drain_wanted = owner
+            case "stop":
+                if self.goals.stop_at is None:  # many sessions may ask; only an operator's second word means at once
+                    self.goals.stop(now, self.limits)
+            case _:
+                pass  # a later worker's word, during a reload of prefork itself
+
+    def _ended(self, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
+        worker = self.workers.pop(fact.worker, None)
+        if worker is None:
+            return
+        born = isinstance(fact, facts.WorkerExited)
+        self._exits_seen += 1
+        self.exits.append(
+            ExitView(
+                seq=self._exits_seen,
+                worker=worker.id,
+                generation=worker.generation,
+                at=now,
+                ready_at=worker.ready_at,
+                forked_at=worker.forked_at,
+                ordered=worker.ordered,
+                born=born,
+                code=fact.code if isinstance(fact, facts.WorkerExited) else None,
+                signal=fact.signal if isinstance(fact, facts.WorkerExited) else None,
+                oom=isinstance(fact, facts.WorkerExited) and fact.oom,
+            ),
+        )
+
+    # -- molds
+
+    def _mold_said(self, mold: MoldRecord, record: wire.Record, now: int) -> None:
+        match record:
+            case wire.MoldReady() if mold.phase is MoldPhase.STARTING:
+                mold.phase, mold.since_at = MoldPhase.READY, now
+                self.generation, self.config = mold.generation, mold.config
+                self._forget_old_molds()
+            case wire.MoldFailed(text, frames):
+                mold.phase, mold.since_at, mold.failed = MoldPhase.FAILED, now, record
+                if self.generation == 0:
+                    self.fatal = AppError(text, frames)
+            case _:
+                raise BugError(f"a mold said {type(record).__name__} while {mold.phase}")
+
+    def _forget_old_molds(self) -> None:
+        for mold in [each for each in self.molds.values() if each.phase in (MoldPhase.FAILED, MoldPhase.GONE)]:
+            if mold.generation != self.generation:
+                del self.molds[mold.generation]
+
+    def _mold_ended(self, mold: MoldRecord, how: str, now: int) -> None:
+        mold.how = how
+        match mold.phase:
+            case MoldPhase.ENDING:
+                del self.molds[mold.generation]
+            case MoldPhase.STARTING | MoldPhase.READY:
+                mold.phase, mold.since_at = MoldPhase.GONE, now
+            case MoldPhase.FAILED | MoldPhase.GONE:
+                pass
+        if self.generation == 0 and self.fatal is None and self.goals.stop_at is None:
+            self.fatal = AppError(f"app {mold.config.app!r}: the process that imported it ended ({how})")
+
+    # -- decisions that were performed
+
+    def _performed(self, done: facts.Performed) -> None:
+        self.history.append(done)
+        decision: Decision = done.decision
+        match decision:
+            case Spawn(generation=generation, replaces=replaces):
+                assert done.worker is not None
+                paused = frozenset({Owner.OPERATOR}) if self.goals.paused else frozenset[Owner]()
+                self.workers[done.worker] = WorkerRecord(
+                    done.worker, generation, done.at, replaces=replaces, paused_by=paused
+                )
+            case StartMold(generation=generation):
+                self.goals.reload_wanted = False
+                self.molds[generation] = MoldRecord(generation, self.next_config, done.at)
+            case EndMold(generation=generation):
+                mold = self.molds[generation]
+                mold.phase, mold.since_at = MoldPhase.ENDING, done.at
+            case GiveUp(because=because):
+                self.goals.stop_at_once(done.at)
+                self.fatal = BootError(give_up_text(because.reason, dict(because.figures), self.last_failure))
+            case _:
+                self._ordered(self.workers[decision.worker], decision, done.at)
+
+    def _ordered(self, worker: WorkerRecord, decision: Pause | Resume | Retire | Drain | Kill, at: int) -> None:
+        match decision:
+            case Pause():
+                worker.paused_by |= {Owner.POLICY}
+            case Resume():
+                worker.paused_by -= {Owner.POLICY}
+            case Retire():
+                worker.retiring_at, worker.ordered = at, decision.because.reason
+            case Drain():
+                worker.phase, worker.drain_by, worker.ordered = Phase.DRAINING, decision.by, decision.because.reason
+            case Kill():
+                worker.phase, worker.kill_step, worker.killed_at = Phase.KILLED, decision.step, at
+                worker.ordered = decision.because.reason
+
+
+def _cpu_since(kernel: Kernel, worker: WorkerId, words: list[int]) -> int | None:
+    cpu = kernel.cpu(worker)
+    return max(0, cpu - words[wire.CPU]) if cpu is not None else None
+
+
+def give_up_text(reason: str, figures: dict[str, object], failure: str) -> str:
+    """One line for the error that ends the pool."""
+    told = ", ".join(f"{name}={value}" for name, value in figures.items())
+    return f"gave up: {reason} ({told})" + (f": the last worker said: {failure}" if failure else "")

@@ -1,0 +1,56 @@
+"""`prefork.serve`: the master in the caller's own process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from prefork.app.naming import name_of
+from prefork.config import ServerConfig
+from prefork.errors import ConfigError
+from prefork.layers.sentences import Narrator
+from prefork.layers.shape import shape
+from prefork.master.master import Setup, own_sys_path, run_master
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from prefork.config import Listener
+    from prefork.policy.config import PoolConfig
+
+
+def serve(  # noqa: PLR0913 - one a field of ServerConfig
+    app: object,
+    *,
+    listen: str | Listener | Sequence[str | Listener] = "tcp://127.0.0.1:10000",
+    pool: PoolConfig | None = None,
+    backend: str = "selectors",
+    backends: dict[str, dict[str, Any]] | None = None,
+    control: str | Path | Literal[False] | None = None,
+    name: str = "prefork",
+) -> None:
+    """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
+
+    `app` is an object that another process can import, or a name such as `module:attribute`. Main thread only; the
+    signal handlers found are restored. Raises PreforkError (never SystemExit) when the pool can't start or go on.
+    """
+    run_master(
+        named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name),
+        Setup(_no_reload, own_sys_path(), None, None, lambda _: None),
+    )
+
+
+def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
+    """A config for an app given as an object or a name; None means the default. Raises ConfigError."""
+    fields = {name: value for name, value in given.items() if value is not None}
+    try:
+        return ServerConfig(app=app if isinstance(app, str) else name_of(app), **fields)
+    except ValidationError as error:
+        raise ConfigError(Narrator(shape(), {}).tell(error.errors(include_url=False))) from None
+
+
+def _no_reload() -> ServerConfig:
+    raise ConfigError("this pool was started by prefork.serve: it has no file to read again")

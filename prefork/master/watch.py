@@ -1,0 +1,93 @@
+"""The listener watch: tells the master within milliseconds that connections wait, and costs an idle pool nothing.
+
+Theory. A listener is armed once (EPOLLIN | EPOLLONESHOT); when it fires, it is armed again after a gap. One that fires
+again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, then to all,
+for a worker that was woken and then declined, was stopped or died has swallowed the wake-up of the connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prefork.policy.model import WorkerId
+
+GAP = 5_000_000
+"""ns between two looks while arrivals matter."""
+LONG_GAP = 1_000_000_000
+"""ns, when nobody may accept and nobody can be spawned."""
+STUCK = 15_000_000
+"""ns for which a queue may be readable before somebody is nudged."""
+_AT_ONCE = 3_000_000
+"""ns within which a listener that is armed while readable fires."""
+
+
+@dataclass(slots=True)
+class _Listener:
+    armed_at: int | None = None
+    arm_at: int | None = 0
+    fired_at: int = 0
+    readable_since: int | None = None
+    nudges: int = 0
+
+    def is_stuck(self, now: int) -> bool:
+        """It has been readable for too long since it fired first, or since the last nudge."""
+        return (
+            self.readable_since is not None
+            and self.armed_at is None
+            and now - self.readable_since >= STUCK * (self.nudges + 1)
+        )
+
+
+class ListenerWatch:
+    """One watch over `count` listeners; instants in monotonic ns."""
+
+    def __init__(self, count: int) -> None:
+        self._listeners = [_Listener() for _ in range(count)]
+        self._turn = 0
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next listener is to be armed."""
+        return min((each.arm_at for each in self._listeners if each.arm_at is not None), default=None)
+
+    @property
+    def readable(self) -> bool:
+        """A listener fired and has not been armed again since."""
+        return any(each.armed_at is None and each.readable_since is not None for each in self._listeners)
+
+    def fired(self, index: int, now: int) -> None:
+        """Connections wait on the listener."""
+        each = self._listeners[index]
+        again = each.armed_at is not None and now - each.armed_at <= _AT_ONCE
+        if each.readable_since is None or not again:
+            each.readable_since, each.nudges = now, 0
+        each.armed_at, each.fired_at, each.arm_at = None, now, now + GAP
+
+    def slow_down(self) -> None:
+        """Nobody may accept and nobody can be spawned: look a second after it fired."""
+        for each in self._listeners:
+            if each.armed_at is None and each.readable_since is not None:
+                each.arm_at = each.fired_at + LONG_GAP
+
+    def arm_due(self, now: int, arm: Callable[[int], None]) -> None:
+        """Arm those whose gap is over."""
+        for index, each in enumerate(self._listeners):
+            if each.arm_at is not None and each.arm_at <= now:
+                each.arm_at, each.armed_at = None, now
+                arm(index)
+
+    def whom_to_nudge(self, now: int, accepting: Sequence[WorkerId]) -> Sequence[WorkerId]:
+        """One of `accepting` at the first nudge, each in turn; all of them at the later ones."""
+        stuck = [each for each in self._listeners if each.is_stuck(now)]
+        if not stuck or not accepting:
+            return ()
+        for each in stuck:
+            each.nudges += 1
+        if any(each.nudges > 1 for each in stuck):
+            return accepting
+        self._turn += 1
+        return (accepting[self._turn % len(accepting)],)

@@ -1,0 +1,168 @@
+"""The mold: imports the app once, then forks a worker for each Fork record, until the master closes the channel.
+
+Theory. It forks twice: the intermediate ends at once, so that the worker becomes the child of the nearest subreaper, the
+master, which alone may reap it and signal it. Everything that was printed is flushed before a fork (else each worker
+would print it again), and the garbage collector is frozen (else a child's first collection copies every page).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import mmap
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork import log, wire
+from prefork.app.app import load_app
+from prefork.backends.registry import load_backend
+from prefork.errors import AppError, PreforkError
+from prefork.mold import linux
+from prefork.mold.settings import MoldSettings
+from prefork.mold.worker import Birth, be_worker
+
+if TYPE_CHECKING:
+    from prefork.app.app import App
+    from prefork.backends.contract import Backend
+
+_MAX_FDS = 253
+"""SCM_MAX_FD: as many as one message carries."""
+_TEXT_LIMIT = wire.MAX_RECORD // 4
+
+
+class Loaded(NamedTuple):
+    """What a worker needs of the mold."""
+
+    settings: MoldSettings
+    app: App
+    backend: Backend
+    options: object
+    listeners: list[socket.socket]
+    memory: int
+    """The descriptor of the shared memory."""
+    sink: log.Sink
+
+
+class Mold:
+    """One mold; `run` returns when the channel has ended."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    def run(self) -> None:
+        """Import, report, fork on demand."""
+        _ignore_operator()
+        raw, fds, _, _ = socket.recv_fds(self._channel, wire.MAX_RECORD, _MAX_FDS)
+        if not raw:
+            return
+        loaded = self._load(raw, fds)
+        if loaded is None:
+            return
+        gc.collect()
+        gc.freeze()
+        self._tell(wire.MoldReady(_resident()))
+        while True:
+            raw, fds, _, _ = socket.recv_fds(self._channel, wire.MAX_RECORD, 2)
+            if not raw:
+                return
+            self._fork(loaded, wire.unpack(raw), fds)
+
+    def _tell(self, record: wire.Record) -> None:
+        with contextlib.suppress(OSError):  # the master is gone: the next read says so
+            self._channel.send(wire.pack(record))
+
+    def _load(self, raw: bytes, fds: list[int]) -> Loaded | None:
+        start = wire.unpack(raw)
+        if not isinstance(start, wire.Start):
+            raise wire.WireError(f"a mold is started by Start, not {type(start).__name__}")
+        settings = MoldSettings(**start.settings)
+        linux.die_with_parent(signal.SIGKILL)
+        if os.getppid() != settings.master:
+            return None
+        memory, sink_fd, *listener_fds = fds
+        sink = log.Sink(sink_fd)
+        log.attach(sink, "mold")
+        try:
+            app, backend, options = _import(settings)
+        except PreforkError as error:
+            frames = error.frames if isinstance(error, AppError) else ""
+            self._tell(wire.MoldFailed(str(error)[:_TEXT_LIMIT], frames[-_TEXT_LIMIT:]))
+            return None
+        listeners = [socket.socket(fileno=fd) for fd in listener_fds]
+        return Loaded(settings, app, backend, options, listeners, memory, sink)
+
+    def _fork(self, loaded: Loaded, record: wire.Record, fds: list[int]) -> None:
+        if not isinstance(record, wire.Fork):
+            raise wire.WireError(f"a mold takes Fork records, not {type(record).__name__}")
+        channel_fd, dump = fds
+        birth = Birth(record.worker, record.slot, socket.socket(fileno=channel_fd), dump)
+        _flush()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell(wire.ForkFailed(record.worker, error.errno or 0))
+            pid = -1
+        if pid == 0:
+            self._intermediate(loaded, birth)
+        birth.channel.close()
+        os.close(dump)
+        if pid > 0:
+            os.waitpid(pid, 0)
+
+    def _intermediate(self, loaded: Loaded, birth: Birth) -> None:
+        """Fork the worker and end. Never returns: neither process may run the mold's loop."""
+        try:
+            me = os.getpid()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self._tell(wire.ForkFailed(birth.worker, error.errno or 0))
+                os._exit(1)
+            if pid == 0:
+                self._channel.close()
+                be_worker(loaded, birth, intermediate=me)
+        finally:
+            os._exit(0)
+
+
+def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
+    sys.path[:] = settings.sys_path
+    if settings.app_path is not None:
+        sys.path.insert(0, settings.app_path)
+    backend = load_backend(settings.backend)
+    app = load_app(settings.app)
+    return app, backend, backend.make_options(settings.options)
+
+
+def _ignore_operator() -> None:
+    """The master decides when a mold ends; a supervisor that signals the whole group means the master.
+
+    Handlers that do nothing, not SIG_IGN: a program that the app starts would inherit that. A worker keeps them until
+    its loop sets its own.
+    """
+    for signum in (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGQUIT,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
+        signal.signal(signum, lambda *_: None)
+
+
+def _flush() -> None:
+    """Print now what would otherwise be printed by each child again; a closed stdout is nobody's error."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def _resident() -> int:
+    with open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[1]) * mmap.PAGESIZE

@@ -1,0 +1,172 @@
+"""Rules that judge the pool: giving up, relief, surplus, replacement, births. They look at the survivors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.policy import recycle, sizing
+from prefork.policy.census import is_spare
+from prefork.policy.crash import allowance
+from prefork.policy.draft import because
+from prefork.policy.model import Drain, GiveUp, Phase, Reason, Retire, Spawn, WorkerId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.policy.census import Census
+    from prefork.policy.crash import Allowance
+    from prefork.policy.draft import Draft
+    from prefork.policy.limits import Limits
+    from prefork.policy.memory import Memory
+    from prefork.policy.model import PoolView, WorkerView
+
+
+class Pool(NamedTuple):
+    """What the pool rules share."""
+
+    limits: Limits
+    census: Census
+    survivors: Sequence[WorkerView]
+
+
+def give_up(view: PoolView, limits: Limits, before: Memory, memory: Memory) -> GiveUp | None:
+    """Give up a pool in which nobody ever became READY, or nobody may live; said once."""
+    if before.ever_ready:
+        return None
+    if not memory.ever_ready:
+        degraded = memory.degraded_at is not None and before.degraded_at is None
+        return GiveUp(because(Reason.NEVER_READY, crash_burst=limits.crash_burst)) if degraded else None
+    hard = limits.hard_rss_bytes
+    sizes = [worker.boot_rss for worker in view.workers if worker.boot_rss is not None]
+    if not hard or not sizes or min(sizes) < hard:
+        return None
+    return GiveUp(because(Reason.HARD_RSS_TOO_LOW, boot_rss_bytes=min(sizes), hard_rss_bytes=hard))
+
+
+def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memory:
+    """Let the pool rules speak, in their order."""
+    limits, census = pool.limits, pool.census
+    recycle.relieve(draft, view, limits, census)
+    need = sizing.need_of(view, limits, census, memory)
+    memory, gone = _shrink(draft, view, pool, memory, need)
+    allowed = allowance(view, pool.survivors, limits, memory, draft.now)
+    births = _births(draft, view, pool, need, allowed)
+    _replace(draft, view, pool, gone, allowed._replace(spent=births))
+    full = view.scale is not None or census.n + births >= limits.start_workers
+    return memory._replace(started=True) if full and not view.paused else memory
+
+
+def _shrink(
+    draft: Draft, view: PoolView, pool: Pool, memory: Memory, need: sizing.Need
+) -> tuple[Memory, set[WorkerId]]:
+    """Let go who is too many: over max_workers, idle for too long, surplus. Return memory, and who was named."""
+    limits, census = pool.limits, pool.census
+    if sizing.watches(view, limits, census.n):
+        memory = sizing.sample(memory, draft.now, census.spare, limits.hold_ns)
+    gone: dict[WorkerId, WorkerView] = {}
+    if not view.paused:
+        _over_max(draft, pool, gone)
+    slack = max(0, -need.births)
+    _idle(draft, pool, gone, slack)
+    surplus = sizing.surplus_of(view, limits, memory, need)
+    _surplus(draft, pool, gone, surplus)
+    memory = sizing.take_off(memory, sum(map(is_spare, gone.values())))
+    if sizing.watches(view, limits, census.n - len(gone)):
+        draft.wake(draft.now + sizing.sample_ns(limits))
+    else:
+        memory = sizing.forget(memory)
+    if surplus.births > len(gone) and memory.window_since is None:
+        draft.wake(draft.now + sizing.EXCESS_LOOK_NS)
+    return memory, set(gone)
+
+
+def _over_max(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView]) -> None:
+    """After max_workers was lowered, idle members retire and others drain: no session is lost."""
+    limits, n = pool.limits, pool.census.n
+    excess = n - limits.max_workers
+    if excess <= 0:
+        return
+    why = because(Reason.SURPLUS, n=n, max_workers=limits.max_workers)
+    for worker in sorted(pool.census.members, key=_least_missed)[:excess]:
+        gone[worker.id] = worker
+        by = draft.now + limits.drain_timeout_ns
+        draft.say(Retire(worker.id, why) if _is_idle(worker) else Drain(worker.id, by, why))
+
+
+def _idle(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], slack: int) -> None:
+    """Retire who has been idle for `max_idle`, longest first, as long as nobody would be born for it."""
+    limit, census = pool.limits.max_idle_ns, pool.census
+    if not limit or census.n <= pool.limits.min_workers:
+        return
+    overstayed = []
+    for worker in census.members:
+        due = (draft.now if worker.idle_since is None else worker.idle_since) + limit
+        if due > draft.now:
+            draft.wake(due)
+        elif _is_idle(worker) and worker.id not in gone:
+            overstayed.append((due, worker.id, worker))
+    for due, name, worker in sorted(overstayed)[: max(0, slack - len(gone))]:
+        gone[name] = worker
+        idle_ns = draft.now - due + limit
+        draft.say(Retire(name, because(Reason.MAX_IDLE, idle_ns=idle_ns, max_idle_ns=limit, n=census.n)))
+
+
+def _surplus(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], surplus: sizing.Need) -> None:
+    """Retire idle members, the youngest first; a busy one is never told, and one that is no spare isn't one too many."""
+    count = surplus.births - len(gone)
+    if count <= 0:
+        return
+    idle = [worker for worker in pool.census.members if _is_idle(worker) and worker.id not in gone]
+    if surplus.by_spares:
+        idle = [worker for worker in idle if is_spare(worker)]
+    for worker in sorted(idle, key=_least_missed)[:count]:
+        gone[worker.id] = worker
+        draft.say(Retire(worker.id, surplus.because))
+
+
+def _births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, allowed: Allowance) -> int:
+    """Order the births that are needed, clamped; return how many."""
+    live, most = pool.census.live, pool.limits.max_workers
+    wanted = max(0, need.births)
+    fit = min(wanted, max(0, most - live))
+    born = min(fit, allowed.births)
+    for _ in range(born):
+        draft.say(Spawn(view.generation, allowed.probe or need.because))
+    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, max_workers=most))
+    if allowed.because is not None and fit > born:
+        draft.withhold("spawn", fit - born, allowed.because)
+        draft.wake(allowed.retry_at)
+    return born
+
+
+def _replace(draft: Draft, view: PoolView, pool: Pool, gone: set[WorkerId], allowed: Allowance) -> None:
+    """Order successors for the most overdue, within budget, surge and what births have left of the allowance."""
+    limits, census, births = pool.limits, pool.census, allowed.spent
+    members = [worker for worker in census.members if worker.id not in gone]
+    overdue = recycle.overdue_members(draft, view, limits, members)
+    places = recycle.budget(limits, len(members) + births) - census.replacing
+    room = limits.max_workers + limits.max_surge - census.live - births
+    count = max(0, min(len(overdue), places, room, allowed.births - births))
+    for one in overdue[:count]:
+        draft.say(Spawn(view.generation, one.because, WorkerId(one.worker)))
+    rest = len(overdue) - count
+    if not rest:
+        return
+    if allowed.because is not None and allowed.births - births <= count:
+        draft.withhold("replace", rest, allowed.because)
+        draft.wake(allowed.retry_at)
+    elif places <= count:
+        figures = because(Reason.MAX_UNAVAILABLE, replacing=census.replacing + count, overdue=len(overdue))
+        draft.withhold("replace", rest, figures)
+    else:
+        figures = because(Reason.MAX_SURGE, live=census.live, max_workers=limits.max_workers, surge=limits.max_surge)
+        draft.withhold("replace", rest, figures)
+
+
+def _is_idle(worker: WorkerView) -> bool:
+    return worker.phase is Phase.SERVING and worker.sessions == 0
+
+
+def _least_missed(worker: WorkerView) -> tuple[int, int, int]:
+    """Sort by sessions, the youngest first, then by id."""
+    return worker.sessions, -worker.forked_at, worker.id

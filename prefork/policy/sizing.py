@@ -1,0 +1,135 @@
+"""How many workers are needed, and how many could go.
+
+Theory. *Need* is one signed number: births wanted when positive, workers that wouldn't be missed when negative. So the
+pool can't grow and shrink for load in one plan, and whoever goes (surplus, max_idle) takes from the same number. What
+is over `max_spare` is judged on the least number of spares over `hold`: a window that begins when the pool has more
+members than it could keep, is sampled ten times a `hold` (sessions end without waking the master), and is forgotten as
+soon as no shrink is possible, so that a pool at rest wakes nobody. A retired worker is taken off the whole window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.policy.draft import because
+from prefork.policy.model import Because, Reason
+from prefork.policy.units import NS
+
+if TYPE_CHECKING:
+    from prefork.policy.census import Census
+    from prefork.policy.limits import Limits
+    from prefork.policy.memory import Memory
+    from prefork.policy.model import PoolView
+
+SHORTEST_SAMPLE_NS = NS // 10
+EXCESS_LOOK_NS = NS
+"""How often a pool looks whether a busy worker that is too many has become idle."""
+
+
+class Need(NamedTuple):
+    """What sizing says at one instant."""
+
+    births: int
+    """Wanted, before the clamp to max_workers; negative: so many could go."""
+    because: Because
+    by_spares: bool = False
+    """A surplus of spares: only who is one can be too many."""
+
+
+def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
+    """Return how many workers are missing, or aren't needed."""
+    if view.paused:
+        return _refill(limits, census)
+    if view.scale is not None:
+        return _scale(view.scale, limits, census)
+    match limits.sizing:
+        case "static":
+            figures = because(Reason.STATIC_SIZE, n=census.n, workers=limits.workers)
+            return Need(limits.workers - census.n, figures)
+        case "spare":
+            return _spare(view, limits, census, memory)
+
+
+def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Need:
+    """Return, as births, how many members should go now, this plan's own included; never more than aren't needed."""
+    slack = max(0, -need.births)
+    if view.paused or not slack:
+        return Need(0, need.because)
+    if view.scale is not None or limits.sizing == "static":
+        return Need(slack, Because(Reason.SURPLUS, need.because.figures))
+    least = least_spares(memory, limits)
+    figures = because(Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
+    return Need(max(0, min(slack, least - limits.max_spare)), figures, by_spares=True)
+
+
+def watches(view: PoolView, limits: Limits, n: int) -> bool:
+    """Tell whether `n` members are more than could be kept if all were spare."""
+    by_spares = limits.sizing == "spare" and view.scale is None and not view.paused
+    return by_spares and n > max(limits.min_workers, limits.max_spare)
+
+
+def sample(memory: Memory, now: int, spare: int, hold_ns: int) -> Memory:
+    """Add a sample to the window; a look that came late has missed some, and begins anew."""
+    since = memory.window_since
+    if since is None or memory.awake_at == now:
+        return memory._replace(window_since=now, window=((now, spare),))
+    kept = tuple(entry for entry in memory.window if entry[0] >= now - hold_ns and entry[1] < spare)
+    return memory._replace(window=(*kept, (now, spare)))
+
+
+def forget(memory: Memory) -> Memory:
+    """Close the window."""
+    return memory if memory.window_since is None else memory._replace(window_since=None, window=())
+
+
+def take_off(memory: Memory, gone: int) -> Memory:
+    """Take retired spares off the window."""
+    return memory._replace(window=tuple((at, spare - gone) for at, spare in memory.window)) if gone else memory
+
+
+def least_spares(memory: Memory, limits: Limits) -> int:
+    """Return the least spares over `hold`; 0 before the window is that long."""
+    if memory.window_since is None or memory.last_now is None:
+        return 0
+    return memory.window[0][1] if memory.last_now - memory.window_since >= limits.hold_ns else 0
+
+
+def sample_ns(limits: Limits) -> int:
+    """Return how often the window is sampled."""
+    return max(limits.hold_ns // 10, SHORTEST_SAMPLE_NS)
+
+
+def queued_workers(queue: int | None, cap: int) -> int:
+    """Return how many workers the accept queue asks for; without a cap one would do."""
+    if not queue or queue < 0:
+        return 0
+    return -(-queue // cap) if cap else 1
+
+
+def _refill(limits: Limits, census: Census) -> Need:
+    figures = because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers)
+    return Need(limits.min_workers - census.n, figures)
+
+
+def _scale(scale: int, limits: Limits, census: Census) -> Need:
+    wanted = max(limits.min_workers, min(scale, limits.max_workers))
+    figures = because(
+        Reason.SCALE, n=census.n, scale=scale, min_workers=limits.min_workers, max_workers=limits.max_workers
+    )
+    return Need(wanted - census.n, figures)
+
+
+def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
+    """Take the largest of three deficits: of spares, of min_workers, of start_workers while the pool starts."""
+    queue = queued_workers(view.queue, limits.max_sessions)
+    few = limits.min_spare + queue - census.spare
+    low = limits.min_workers - census.n
+    start = low if memory.started else limits.start_workers - census.n
+    best = max(few, low, start)
+    if start == best and not memory.started:
+        return Need(best, because(Reason.START, n=census.n, start_workers=limits.start_workers))
+    if low == best:
+        return Need(best, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+    return Need(
+        few, because(Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
+    )
