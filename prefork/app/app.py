@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefork.app.framing import Framer
 from prefork.app.naming import import_app_object
+from prefork.app.session import Session
 from prefork.app.styles import style_of
 from prefork.errors import AppError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.session import Session
     from prefork.app.styles import Style
 
 T = TypeVar("T")
@@ -46,7 +46,10 @@ class App:
 
     def session(self) -> Session[Any]:
         """A new session, for one connection."""
-        return self.handler()
+        made = self.handler()
+        if not isinstance(made, Session):
+            raise TypeError(f"{self.handler!r:.60} made a {type(made).__qualname__}, not a Session")
+        return made
 
     def framer_of(self, session: Session[Any]) -> Framer[Any]:
         """The framer that `session` is served with. Raises TypeError when there is none."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import require_backend
 from prefork.layers import load, require_app
+from prefork.places import SUFFIX, control_folder
 from prefork.policy.limits import explain
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class Line(NamedTuple):
 
 
 @with_settings
-def check(app: list[Typed] | None = None, /, config: list[Typed] | None = None, **typed: list[Typed] | None) -> int:
+def check(*words: Typed, **said: Typed | list[Typed]) -> int:
     """Check the config and print the effective policy."""
-    loaded = load(sources_of(app, config, typed))
+    loaded = load(sources_of(words, said))
     require_app(loaded)
     require_backend(loaded)
     print(block(lines(loaded)))  # noqa: T201 - the command's output
@@ -36,7 +37,7 @@ def check(app: list[Typed] | None = None, /, config: list[Typed] | None = None, 
 def lines(loaded: Loaded) -> list[Line]:
     """Return the whole config in the order of the model."""
     config = loaded.config
-    control = {None: "under $XDG_RUNTIME_DIR/prefork", False: "none"}.get(config.control, str(config.control))
+    control = "none" if config.control is False else str(config.control or f"{control_folder()}/PID{SUFFIX}")
     values = {"app": config.app, "backend": config.backend, "control": control, "name": config.name}
     values["listen"] = ", ".join(f"{one.url} (backlog {one.backlog})" for one in config.listen)
     top = [Line(field, values[field], _origin(loaded, field)) for field in type(config).model_fields if field in values]
@@ -46,7 +47,9 @@ def lines(loaded: Loaded) -> list[Line]:
         for key, value in table.items()
     ]
     pool = [
-        Line(f"pool.{row.field}", row.value, f"from {row.origin}" if row.origin else _origin(loaded, f"pool.{row.field}"))
+        Line(
+            f"pool.{row.field}", row.value, f"from {row.origin}" if row.origin else _origin(loaded, f"pool.{row.field}")
+        )
         for row in explain(config.pool)
     ]
     return [*top, *options, *pool]

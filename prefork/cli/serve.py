@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.cli.flags import Typed, sources_of, with_settings
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @with_settings
-def serve(app: list[Typed] | None = None, /, config: list[Typed] | None = None, **typed: list[Typed] | None) -> int:
+def serve(*words: Typed, **said: Typed | list[Typed]) -> int:
     """Serve APP until a stop."""
-    sources = sources_of(app, config, typed)
+    sources = sources_of(words, said)
     loaded = load(sources)
     require_app(loaded)
     require_backend(loaded)
@@ -53,5 +54,6 @@ def _memory_file(content: dict[str, Any]) -> int:
 
 
 def _own_path() -> list[str]:
-    """Return sys.path without the folder that the interpreter put there for the script (-P keeps it from doing so)."""
-    return sys.path[:] if sys.flags.safe_path else sys.path[1:]
+    """Return sys.path, absolute, without the script's folder, which the interpreter put there unless told -P."""
+    given = sys.path if sys.flags.safe_path else sys.path[1:]
+    return [str(Path(each).absolute()) for each in given]

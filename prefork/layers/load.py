@@ -15,6 +15,7 @@ from prefork.layers.files import ConfigFile, anchored, app_file, read_file
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import Path as FieldPath
 from prefork.layers.shape import shape
+from prefork.layers.sources import PREFIX
 from prefork.layers.tree import Said, Tree, cover, flat, plain, put, tree_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Loaded(NamedTuple):
     """What goes first on sys.path so that `module:attribute` is found; None: the app is a file."""
     config_file: str | None
     """The file that was read last, absolute, without symbolic links; None: no file."""
+
+    def blame(self, field: str) -> str:
+        """Return how a message begins that is about `field`: its source, and its name where the source is a file."""
+        source = self.origins.get(field, "default")
+        exact = source == "APP" or source.startswith(("-", PREFIX))
+        return source if exact else f"{source}: {field}"
 
 
 def load(sources: Sources) -> Loaded:
@@ -62,9 +69,7 @@ def require_app(loaded: Loaded) -> None:
     file = app_file(loaded.config.app)
     if file is None or Path(file).is_file():
         return
-    source = loaded.origins.get("app", "app")
-    field = "" if source == "APP" or source.startswith(("-", "PREFORK_")) else "app: "
-    raise AppError(f"{source}: {field}{loaded.config.app!r}: there is no file {file}")
+    raise AppError(f"{loaded.blame('app')}: {loaded.config.app!r}: there is no file {file}")
 
 
 def _files(sources: Sources) -> list[ConfigFile]:

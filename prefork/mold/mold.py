@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
 from prefork.app.app import load_app
-from prefork.backends.registry import load_backend
+from prefork.backends.registry import load_backend, make_options
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
@@ -134,7 +134,7 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
         sys.path.insert(0, settings.app_path)
     backend = load_backend(settings.backend)
     app = load_app(settings.app)
-    return app, backend, backend.make_options(settings.options)
+    return app, backend, make_options(backend, settings.options)
 
 
 def _ignore_operator() -> None:

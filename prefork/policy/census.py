@@ -23,8 +23,8 @@ class Census(NamedTuple):
 
     members: list[WorkerView]
     """BOOTING or SERVING and not leaving."""
-    relieved: list[tuple[WorkerView, WorkerView]]
-    """SERVING workers whose successor serves: the worker, its successor."""
+    relieved: list[WorkerView]
+    """SERVING workers whose successor serves."""
     replacing: int
     """Workers whose successor still boots."""
     spare: int
@@ -38,45 +38,32 @@ class Census(NamedTuple):
 
 def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) -> Census:
     """Count; `survivors` are the BOOTING and SERVING workers that no worker rule has spoken about."""
-    successors = _successors(survivors)
-    members, relieved, replacing = [], [], 0
-    for worker in survivors:
-        successor = successors.get(worker.id)
-        if worker.retiring_at is not None:
-            continue
-        if successor is None:
-            members.append(worker)
-        elif successor.phase is Phase.SERVING and worker.phase is Phase.SERVING:
-            relieved.append((worker, successor))
-        else:
-            replacing += 1
-    return Census(members, relieved, replacing, spares(members, limits.max_sessions), len(survivors) + draining)
+    serves = _successors(survivors)
+    staying = [worker for worker in survivors if worker.retiring_at is None]
+    members = [worker for worker in staying if worker.id not in serves]
+    leaving = [worker for worker in staying if worker.id in serves]
+    relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
+    free = spares(members, limits.max_sessions)
+    return Census(members, relieved, len(leaving) - len(relieved), free, len(survivors) + draining)
 
 
 def spares(members: Sequence[WorkerView], cap: int) -> int:
     """Return how many workers' worth of places are free; one that anybody paused offers none."""
     if cap > 1:
         return sum(max(0, cap - worker.sessions) for worker in members if not worker.paused_by) // cap
-    return sum(is_spare(worker) for worker in members)
+    return len([worker for worker in members if is_spare(worker)])
 
 
 def is_spare(worker: WorkerView) -> bool:
     """Tell whether a member holds no session and may accept, or soon will."""
-    return not worker.paused_by and (worker.phase is Phase.BOOTING or worker.sessions == 0)
+    return not worker.paused_by and (worker.sessions == 0 or worker.phase is Phase.BOOTING)
 
 
-def _successors(survivors: Sequence[WorkerView]) -> dict[WorkerId, WorkerView]:
-    """Return who was born to replace whom; of several, one that serves."""
-    found: dict[WorkerId, WorkerView] = {}
+def _successors(survivors: Sequence[WorkerView]) -> dict[WorkerId, bool]:
+    """Return who is being replaced, and whether a successor serves."""
+    serves: dict[WorkerId, bool] = {}
     for worker in survivors:
         old = worker.replaces
-        if old is None or old == worker.id:
-            continue
-        other = found.get(old)
-        if other is None or _rank(worker) < _rank(other):
-            found[old] = worker
-    return found
-
-
-def _rank(worker: WorkerView) -> tuple[bool, int]:
-    return worker.phase is not Phase.SERVING, worker.id
+        if old is not None and old != worker.id:
+            serves[old] = serves.get(old, False) or worker.phase is Phase.SERVING
+    return serves

@@ -6,6 +6,7 @@ nobody is older; the share taken off lies evenly in [0, jitter].
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prefork.policy.limits import PPM
@@ -21,6 +22,7 @@ def shortened(limit: int, jitter_ppm: int, draw: int) -> int:
     return max(1, limit - limit * jitter_ppm * draw // (PPM << 32))
 
 
+@lru_cache(maxsize=4096)
 def draw_of(seed: int, worker: WorkerId) -> int:
     """Return an even 32-bit number that belongs to this worker. Source: splitmix64 (Steele, Lea, Flood 2014)."""
     mixed = (seed + worker * 0x9E3779B97F4A7C15) & _MASK

@@ -4,7 +4,7 @@ Theory. `decide(config, view, memory) -> Plan` is a pure function of three value
 instant. *Memory* holds estimates and windows; it goes in, comes out changed inside the plan, and survives JSON. A
 *plan* holds decisions (each with the reason and the figures that led to it), what was wanted and withheld, and the
 instant of the next look. Every `*_at` and `*_by` is an integer monotonic instant in nanoseconds, every figure ending in
-`_ns` a duration in nanoseconds, in `_bytes` a size. Views are NamedTuples because a thousand of them are built per look.
+`_ns` a duration in nanoseconds, in `_bytes` a size. Views are NamedTuples: a thousand of them are built per look.
 """
 
 from __future__ import annotations

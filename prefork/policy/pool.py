@@ -8,7 +8,7 @@ from prefork.policy import recycle, sizing
 from prefork.policy.census import is_spare
 from prefork.policy.crash import allowance
 from prefork.policy.draft import because
-from prefork.policy.model import Drain, GiveUp, Phase, Reason, Retire, Spawn, WorkerId
+from prefork.policy.model import Drain, GiveUp, Phase, Reason, Retire, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
-    from prefork.policy.model import PoolView, WorkerView
+    from prefork.policy.model import PoolView, WorkerId, WorkerView
 
 
 class Pool(NamedTuple):
@@ -105,14 +105,14 @@ def _idle(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], slack: int
             draft.wake(due)
         elif _is_idle(worker) and worker.id not in gone:
             overstayed.append((due, worker.id, worker))
-    for due, name, worker in sorted(overstayed)[: max(0, slack - len(gone))]:
+    for due, name, worker in sorted(overstayed, key=_due)[: max(0, slack - len(gone))]:
         gone[name] = worker
         idle_ns = draft.now - due + limit
         draft.say(Retire(name, because(Reason.MAX_IDLE, idle_ns=idle_ns, max_idle_ns=limit, n=census.n)))
 
 
 def _surplus(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], surplus: sizing.Need) -> None:
-    """Retire idle members, the youngest first; a busy one is never told, and one that is no spare isn't one too many."""
+    """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
     count = surplus.births - len(gone)
     if count <= 0:
         return
@@ -148,7 +148,8 @@ def _replace(draft: Draft, view: PoolView, pool: Pool, gone: set[WorkerId], allo
     room = limits.max_workers + limits.max_surge - census.live - births
     count = max(0, min(len(overdue), places, room, allowed.births - births))
     for one in overdue[:count]:
-        draft.say(Spawn(view.generation, one.because, WorkerId(one.worker)))
+        why = recycle.why_overdue(one.worker, view, limits, draft.now)
+        draft.say(Spawn(view.generation, why, one.worker.id))
     rest = len(overdue) - count
     if not rest:
         return
@@ -161,6 +162,10 @@ def _replace(draft: Draft, view: PoolView, pool: Pool, gone: set[WorkerId], allo
     else:
         figures = because(Reason.MAX_SURGE, live=census.live, max_workers=limits.max_workers, surge=limits.max_surge)
         draft.withhold("replace", rest, figures)
+
+
+def _due(one: tuple[int, WorkerId, WorkerView]) -> tuple[int, int]:
+    return one[:2]
 
 
 def _is_idle(worker: WorkerView) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.policy.draft import because
 from prefork.policy.jitter import draw_of, shortened
 from prefork.policy.limits import PPM
-from prefork.policy.model import Because, Drain, Phase, Reason
+from prefork.policy.model import Drain, Phase, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefork.policy.census import Census
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
-    from prefork.policy.model import PoolView, WorkerView
+    from prefork.policy.model import Because, PoolView, WorkerView
 
 
 class Overdue(NamedTuple):
@@ -30,21 +30,33 @@ class Overdue(NamedTuple):
     """Its own where that is older than the pool's, else the pool's."""
     earliness: int
     """Minus the millionths of the limit that it has used up."""
-    worker: int
-    because: Because
+    worker_id: int
+    worker: WorkerView
 
 
 def overdue_of(worker: WorkerView, view: PoolView, limits: Limits, now: int) -> Overdue | None:
-    """Return why and how much a serving worker is overdue."""
-    draw = draw_of(view.seed, worker.id)
-    passed = [used for used in _used(worker, limits, now, draw) if used[0] >= PPM]
+    """Return how much a serving worker is overdue; None: it isn't."""
+    ratio = 0
+    if recycles(limits):
+        draw = draw_of(view.seed, worker.id)
+        ratio = max([rule(worker, limits, now, draw)[0] for _, rule in _RULES])
+    if ratio < PPM:
+        if worker.generation >= view.generation:
+            return None
+        ratio = 0
+    return Overdue(min(worker.generation, view.generation), -ratio, worker.id, worker)
+
+
+def why_overdue(worker: WorkerView, view: PoolView, limits: Limits, now: int) -> Because:
+    """Return the reason: an older generation, or the limit that is passed by most."""
     if worker.generation < view.generation:
-        reason = because(Reason.OLD_GENERATION, worker_generation=worker.generation, generation=view.generation)
-        return Overdue(worker.generation, -max((used[0] for used in passed), default=0), worker.id, reason)
-    if not passed:
-        return None
-    ratio, reason = max(passed, key=_ratio)
-    return Overdue(view.generation, -ratio, worker.id, reason)
+        return because(Reason.OLD_GENERATION, worker_generation=worker.generation, generation=view.generation)
+    draw = draw_of(view.seed, worker.id)
+    passed = [(rule(worker, limits, now, draw), reason) for reason, rule in _RULES]
+    (ratio, used, limit), reason = max(passed, key=_ratio)
+    if ratio >= PPM:
+        return because(reason, used=used, limit=limit)
+    return because(Reason.REPLACED, generation=view.generation)
 
 
 def age_out_at(worker: WorkerView, view: PoolView, limits: Limits) -> int | None:
@@ -61,9 +73,8 @@ def recycles(limits: Limits) -> bool:
 
 def relieve(draft: Draft, view: PoolView, limits: Limits, census: Census) -> None:
     """Drain every worker whose successor serves."""
-    for worker, successor in sorted(census.relieved):
-        overdue = overdue_of(worker, view, limits, draft.now)
-        why = overdue.because if overdue else because(Reason.REPLACED, successor=successor.id)
+    for worker in sorted(census.relieved, key=_id):
+        why = why_overdue(worker, view, limits, draft.now)
         draft.say(Drain(worker.id, draft.now + limits.drain_timeout_ns, why))
 
 
@@ -79,7 +90,7 @@ def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Itera
             draft.wake(age_out_at(worker, view, limits))
         else:
             found.append(overdue)
-    return sorted(found)
+    return sorted(found, key=_most_overdue)
 
 
 def budget(limits: Limits, n: int) -> int:
@@ -87,23 +98,46 @@ def budget(limits: Limits, n: int) -> int:
     return max(1, n * limits.max_unavailable_ppm // PPM)
 
 
-def _used(worker: WorkerView, limits: Limits, now: int, draw: int) -> list[tuple[int, Because]]:
-    """Return, for each limit that is set, how much of it is used up (millionths) and the figures."""
-    used = []
-    if limits.max_age_ns and worker.ready_at is not None:
-        limit, age = shortened(limits.max_age_ns, limits.jitter_ppm, draw), now - worker.ready_at
-        used.append((age * PPM // limit, because(Reason.MAX_AGE, age_ns=age, limit_ns=limit)))
-    if limits.max_served:
-        limit = shortened(limits.max_served, limits.jitter_ppm, draw)
-        used.append((worker.accepted * PPM // limit, because(Reason.MAX_SERVED, served=worker.accepted, limit=limit)))
-    if limits.max_rss_bytes and worker.rss is not None:
-        limit = shortened(limits.max_rss_bytes, limits.jitter_ppm, draw)
-        # A worker born over the limit isn't overdue: its successor would be born over it too.
-        if worker.rss > limit and (worker.boot_rss is None or worker.boot_rss <= limit):
-            figures = because(Reason.MAX_RSS, rss_bytes=worker.rss, limit_bytes=limit)
-            used.append((worker.rss * PPM // limit, figures))
-    return used
+Used = tuple[int, int, int]
+"""Millionths of the limit that are used up (0: no such limit), what was used, the limit with its jitter."""
+
+_UNLIMITED: Used = (0, 0, 0)
 
 
-def _ratio(used: tuple[int, Because]) -> int:
-    return used[0]
+def _age(worker: WorkerView, limits: Limits, now: int, draw: int) -> Used:
+    if not limits.max_age_ns or worker.ready_at is None:
+        return _UNLIMITED
+    limit, age = shortened(limits.max_age_ns, limits.jitter_ppm, draw), now - worker.ready_at
+    return age * PPM // limit, age, limit
+
+
+def _served(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
+    if not limits.max_served:
+        return _UNLIMITED
+    limit = shortened(limits.max_served, limits.jitter_ppm, draw)
+    return worker.accepted * PPM // limit, worker.accepted, limit
+
+
+def _rss(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
+    """Leave out a worker that was born over the limit: its successor would be born over it too."""
+    if not limits.max_rss_bytes or worker.rss is None:
+        return _UNLIMITED
+    limit = shortened(limits.max_rss_bytes, limits.jitter_ppm, draw)
+    if worker.rss <= limit or (worker.boot_rss is not None and worker.boot_rss > limit):
+        return _UNLIMITED
+    return worker.rss * PPM // limit, worker.rss, limit
+
+
+_RULES = ((Reason.MAX_AGE, _age), (Reason.MAX_SERVED, _served), (Reason.MAX_RSS, _rss))
+
+
+def _ratio(passed: tuple[Used, Reason]) -> int:
+    return passed[0][0]
+
+
+def _id(worker: WorkerView) -> int:
+    return worker.id
+
+
+def _most_overdue(one: Overdue) -> tuple[int, int, int]:
+    return one[:3]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LATE_NS = NS
 """A look that comes so much later than it was asked for tells of a frozen host."""
 
+_SERVING = Phase.SERVING
 _NEXT_STEP = {KillStep.DUMP: KillStep.ABORT, KillStep.ABORT: KillStep.KILL}
 
 
@@ -43,14 +44,15 @@ def judge(worker: WorkerView, at: Moment) -> Verdict:
     """Let the rules speak about one worker, in their order."""
     if at.stop_by is not None:
         return _stopping(worker, at, at.stop_by)
+    if worker.phase is _SERVING:  # by far the most: worth a path of its own
+        due = silent_at(worker, at)
+        return _silent(worker, at) if due <= at.now else (_too_large(worker, at) or due)
     match worker.phase:
-        case Phase.SERVING:
-            return _silent(worker, at) or _too_large(worker, at) or silent_at(worker, at)
         case Phase.BOOTING:
             return _boot(worker, at)
         case Phase.DRAINING:
             return _draining(worker, at)
-        case Phase.KILLED:
+        case _:
             return _ladder(worker, at)
 
 
@@ -61,10 +63,12 @@ def silent_at(worker: WorkerView, at: Moment) -> int:
 
 def heard_from(worker: WorkerView, at: Moment) -> int:
     """Return the instant from which silence is counted: the last beat, READY, or the late look."""
-    heard = worker.forked_at if worker.ready_at is None else worker.ready_at
-    if worker.heard_at is not None and worker.heard_at > heard:
-        heard = worker.heard_at
-    return max(heard, at.awake_at)
+    heard, ready, awake = worker.heard_at, worker.ready_at, at.awake_at
+    if heard is None:
+        heard = worker.forked_at
+    if ready is not None and ready > heard:
+        heard = ready
+    return heard if heard > awake else awake  # noqa: FURB136 - max() costs a thousand workers 0.1 ms
 
 
 def _stopping(worker: WorkerView, at: Moment, stop_by: int) -> Verdict:
@@ -98,12 +102,12 @@ def _draining(worker: WorkerView, at: Moment) -> Verdict:
     if worker.ready_at is None:
         return by
     due = silent_at(worker, at)
-    return _silent(worker, at) or _too_large(worker, at) or (due if by is None else min(due, by))
+    if due <= at.now:
+        return _silent(worker, at)
+    return _too_large(worker, at) or (due if by is None else min(due, by))
 
 
-def _silent(worker: WorkerView, at: Moment) -> Kill | None:
-    if silent_at(worker, at) > at.now:
-        return None
+def _silent(worker: WorkerView, at: Moment) -> Kill:
     return Kill(worker.id, KillStep.DUMP, _silent_reason(worker, at))
 
 

@@ -75,7 +75,9 @@ class LivePool:
             raise PreforkError(f"the pool said nothing within {timeout} s; its log:\n{self.log}")
         said: dict[str, Any] = json.loads(line)
         if "error" in said:
-            raise _ERRORS.get(said["kind"], PreforkError)(said["error"])
+            error = _ERRORS.get(said["kind"], PreforkError)(said["error"])
+            error.add_note(f"The log of the pool:\n{self.log}")
+            raise error from None
         return said
 
     @property

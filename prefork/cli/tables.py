@@ -1,0 +1,155 @@
+"""A status answer as tables for people. Whatever an older or newer master leaves out is shown as a dash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prefork.policy.units import duration_text, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_DASH = "-"
+_PIPE_WIDTH = 200
+"""Columns where nobody's terminal says: rich would take 80 and cut."""
+_NS = 1_000_000_000
+
+
+def show(answer: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print it."""
+    console = console or _console()
+    console.print(Text(headline(answer.get("master", {}))))
+    console.print(Text(figures_line(answer.get("master", {}))))
+    for table in tables(answer):
+        console.print()
+        console.print(table)
+
+
+def tables(answer: Mapping[str, Any]) -> Iterable[Table]:
+    """Return the tables that have rows."""
+    sections = (
+        ("listeners", _listener, ("listener", "queue", "backlog")),
+        ("mold", _mold, ("mold", "phase", "pid", "since")),
+        ("workers", _worker, _WORKER_COLUMNS),
+        ("decisions", _decision, ("ago", "decision", "worker", "reason", "figures", "outcome")),
+        ("withheld", _withheld, ("withheld", "count", "reason", "figures")),
+    )
+    for key, cells, columns in sections:
+        rows = answer.get(key) or ()
+        if rows:
+            yield _table(columns, [cells(row) for row in rows])
+
+
+def headline(master: Mapping[str, Any]) -> str:
+    """Return who this is and how it is."""
+    said = [
+        f"{master.get('name', 'prefork')} {master.get('version', '')}".strip(),
+        f"pid {_cell(master.get('pid'))}",
+        _cell(master.get("state")),
+        f"up {seconds(master.get('uptime_s'))}",
+        f"generation {_cell(master.get('generation'))}",
+    ]
+    file = master.get("config_file")
+    return ", ".join([*said, *([str(file)] if file else [])])
+
+
+def figures_line(master: Mapping[str, Any]) -> str:
+    """Return the pool's figures, and the odd ones where they aren't 0."""
+    always = {
+        "workers": f"{_cell(master.get('workers'))} of {_cell(master.get('max_workers'))}",
+        **{name: _cell(master.get(name)) for name in ("spare", "busy", "sessions", "accepted", "queue", "wakeups")},
+    }
+    odd = {name: master[name] for name in ("strangers_reaped", "log_lines_dropped") if master.get(name)}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in {**always, **odd}.items())
+
+
+def seconds(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return `0.3s`, `42s`, `5m 3s`, `2h 0m`, `3d 4h`: two units at most."""
+    if not isinstance(value, int | float):
+        return _DASH
+    if value < 10:  # noqa: PLR2004 - tenths matter only below
+        return f"{value:.1f}s"
+    whole = int(value)
+    for name, size, lesser, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{name} {whole % size // part}{lesser}"
+    return f"{whole}s"
+
+
+def figures_text(figures: Mapping[str, Any] | None) -> str:
+    """Return `spare 1, min_spare 5, silent 31s`: a name's unit becomes the value's."""
+    return ", ".join(_figure(name, value) for name, value in (figures or {}).items()) or _DASH
+
+
+def _figure(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    if isinstance(value, int) and name.endswith("_ns"):
+        short = f"{value / _NS:.3g}s" if value % 1_000_000 else duration_text(value)
+        return f"{name.removesuffix('_ns')} {short}"
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{name.removesuffix('_bytes')} {size_text(value)}"
+    return f"{name} {value}"
+
+
+_WORKER_COLUMNS = (
+    *("worker", "pid", "phase", "generation", "paused by", "sessions", "served", "age", "last beat", "memory", "gate"),
+)
+
+
+def _worker(row: Mapping[str, Any]) -> Sequence[str]:
+    beat = row.get("last_beat_s")
+    return (
+        *(_cell(row.get(name)) for name in ("id", "pid", "phase", "generation")),
+        _several(row.get("paused_by")),
+        *(_cell(row.get(name)) for name in ("sessions", "served")),
+        seconds(row.get("age_s")),
+        _DASH if beat is None else f"{seconds(beat)} ago",
+        _memory(row.get("rss_bytes")),
+        _several(row.get("gate")),
+    )
+
+
+def _mold(row: Mapping[str, Any]) -> Sequence[str]:
+    return _cell(row.get("generation")), _cell(row.get("phase")), _cell(row.get("pid")), seconds(row.get("since_s"))
+
+
+def _listener(row: Mapping[str, Any]) -> Sequence[str]:
+    return _cell(row.get("url")), _cell(row.get("queue")), _cell(row.get("backlog"))
+
+
+def _decision(row: Mapping[str, Any]) -> Sequence[str]:
+    kind, worker, reason, outcome = (_cell(row.get(name)) for name in ("kind", "worker", "reason", "outcome"))
+    return seconds(row.get("at_s")), kind, worker, reason, figures_text(row.get("figures")), outcome
+
+
+def _withheld(row: Mapping[str, Any]) -> Sequence[str]:
+    return (*(_cell(row.get(name)) for name in ("want", "count", "reason")), figures_text(row.get("figures")))
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON
+    return _DASH if value is None or value == "" else str(value)
+
+
+def _several(value: Sequence[str] | None) -> str:
+    return ", ".join(value) if value else _DASH
+
+
+def _memory(value: Any) -> str:  # noqa: ANN401 - any JSON
+    return f"{value / 2**20:.1f} MiB" if isinstance(value, int) and value else _DASH
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a figure with brackets is no markup
+    return table
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)

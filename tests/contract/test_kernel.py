@@ -1,0 +1,308 @@
+"""The clauses of the kernel seam, run over the real one and over the fake one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
+
+import pytest
+
+from prefork import log, wire
+from prefork.address import TcpAddress
+from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.kernel import Kernel, LinuxKernel
+from prefork.master.listeners import Listener
+from prefork.mold import linux
+from prefork.mold.settings import MoldSettings
+from prefork.policy.model import WorkerId
+from prefork.testing.fake_kernel import FakeKernel
+from tests.apps import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECOND = 1_000_000_000
+ONE = WorkerId(1)
+
+
+class World(Protocol):
+    """A kernel, and clients for it."""
+
+    kernel: Kernel
+
+    def connect(self) -> None: ...
+    def hang_up_all(self) -> None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.kernel: Kernel = FakeKernel()
+        self._numbers: list[int] = []
+
+    @property
+    def _fake(self) -> FakeKernel:
+        assert isinstance(self.kernel, FakeKernel)
+        return self.kernel
+
+    def connect(self) -> None:
+        self._numbers.append(self._fake.connect())
+
+    def hang_up_all(self) -> None:
+        for number in self._numbers:
+            self._fake.hang_up(number)
+
+
+class RealWorld:
+    def __init__(self, kernel: Kernel, address: Any) -> None:
+        self.kernel = kernel
+        self._address = address
+        self.clients: list[socket.socket] = []
+
+    def connect(self) -> None:
+        client = socket.create_connection(self._address, timeout=5)
+        client.sendall(b"hello\n")
+        self.clients.append(client)
+
+    def hang_up_all(self) -> None:
+        for client in self.clients:
+            client.close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    sink = log.open_sink()
+    listener = Listener(TcpAddress("127.0.0.1", 0), 64)
+    before = linux.become_subreaper()
+    kernel = LinuxKernel([listener], sink)
+    real = RealWorld(kernel, listener.socket.getsockname())
+    try:
+        yield real
+    finally:
+        real.hang_up_all()
+        kernel.close()
+        listener.close()
+        sink.close()
+        linux.become_subreaper(before)
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    told = MoldSettings(
+        app=f"{lines.__name__}:Echo",
+        backend="selectors",
+        options={},
+        sys_path=sys.path,
+        app_path=None,
+        listeners=["tcp://127.0.0.1:0"],
+        name="test",
+        master=os.getpid(),
+        max_sessions=0,
+        heartbeat_interval_ns=SECOND,
+        heartbeat_timeout_ns=10 * SECOND,
+        drain_timeout_ns=10 * SECOND,
+    )
+    return told._replace(**changed)._asdict()
+
+
+_not_asked_for_yet: WeakKeyDictionary[Kernel, list[Fact]] = WeakKeyDictionary()
+"""Facts that came in one batch with the one that was waited for."""
+
+
+def until(kernel: Kernel, wanted: type[Fact] | Fact, seen: list[Fact] | None = None) -> Fact:
+    """The first fact of a kind, or this very one; everything on the way goes to `seen`."""
+    deadline = kernel.now() + 10 * SECOND
+    kept = seen if seen is not None else []
+    waiting = _not_asked_for_yet.setdefault(kernel, [])
+    while kernel.now() < deadline:
+        waiting = waiting or kernel.wait(deadline)
+        while waiting:
+            fact = waiting.pop(0)
+            kept.append(fact)
+            if fact == wanted or (isinstance(wanted, type) and isinstance(fact, wanted)):
+                _not_asked_for_yet[kernel] = waiting
+                return fact
+    raise AssertionError(f"no {wanted} within 10 s; seen: {kept}")
+
+
+def with_mold(world: World, **changed: Any) -> Kernel:
+    world.kernel.start_mold(1, settings(**changed))
+    said = until(world.kernel, MoldSaid)
+    assert isinstance(said, MoldSaid)
+    assert isinstance(said.record, wire.MoldReady)
+    return world.kernel
+
+
+def with_worker(world: World, wanted: int = 0, **changed: Any) -> Kernel:
+    kernel = with_mold(world, **changed)
+    kernel.fork(ONE, 1, wanted)
+    until(kernel, WorkerSaid(ONE, wire.Ready()))
+    return kernel
+
+
+def words(kernel: Kernel) -> list[int]:
+    found = kernel.words(ONE)
+    assert found is not None
+    return found
+
+
+def wait_words(kernel: Kernel, word: int, value: int) -> None:
+    """Turn the world until the worker's word has this value."""
+    deadline = kernel.now() + 10 * SECOND
+    while words(kernel)[word] != value:
+        assert kernel.now() < deadline, f"word {word} is {words(kernel)[word]}, not {value}"
+        kernel.wait(kernel.now() + SECOND // 1000)
+
+
+def test_a_started_mold_becomes_ready_and_has_a_pid(world: World) -> None:
+    kernel = with_mold(world)
+    assert kernel.mold_pid(1) is not None
+
+
+def test_a_mold_that_cannot_import_the_app_says_why_and_ends(world: World) -> None:
+    if isinstance(world.kernel, FakeKernel):
+        world.kernel.broken_app = "app 'nowhere:App': no module"
+    world.kernel.start_mold(1, settings(app="nowhere:App"))
+    said = until(world.kernel, MoldSaid)
+    assert isinstance(said, MoldSaid)
+    assert isinstance(said.record, wire.MoldFailed)
+    assert "nowhere:App" in said.record.text
+    assert until(world.kernel, MoldExited) == MoldExited(1, "exit code 0")
+
+
+def test_a_mold_whose_channel_is_closed_ends_in_order(world: World) -> None:
+    kernel = with_mold(world)
+    kernel.end_mold(1, force=False)
+    assert until(kernel, MoldExited) == MoldExited(1, "exit code 0")
+    assert kernel.mold_pid(1) is None
+
+
+def test_a_mold_is_ended_by_force(world: World) -> None:
+    kernel = with_mold(world)
+    kernel.end_mold(1, force=True)
+    until(kernel, MoldExited)
+    assert kernel.mold_pid(1) is None
+
+
+def test_a_worker_is_born_before_it_is_ready(world: World) -> None:
+    kernel = with_mold(world)
+    kernel.fork(ONE, 1, 0)
+    seen: list[Fact] = []
+    until(kernel, WorkerSaid(ONE, wire.Ready()), seen)
+    records = [fact.record for fact in seen if isinstance(fact, WorkerSaid)]
+    assert records == [wire.Born(kernel.pid(ONE) or 0), wire.Ready()]
+
+
+def test_a_ready_worker_owns_its_slot_beats_and_is_idle(world: World) -> None:
+    kernel = with_worker(world)
+    found = words(kernel)
+    assert found[wire.TAG] == ONE
+    assert 0 < found[wire.HEARTBEAT] <= kernel.now()
+    assert 0 < found[wire.IDLE_SINCE] <= kernel.now()
+    assert found[wire.GATE] == 0
+
+
+def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
+    world.kernel.fork(ONE, 1, 0)
+    assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE)
+    assert world.kernel.words(ONE) is None
+
+
+def test_a_worker_takes_a_connection_and_counts_it(world: World) -> None:
+    kernel = with_worker(world)
+    world.connect()
+    wait_words(kernel, wire.ACCEPTED, 1)
+    assert words(kernel)[wire.IDLE_SINCE] == 0
+    world.hang_up_all()
+    wait_words(kernel, wire.CLOSED, 1)
+    assert words(kernel)[wire.IDLE_SINCE] > 0
+
+
+def test_a_worker_at_its_cap_says_that_it_is_full(world: World) -> None:
+    kernel = with_worker(world, max_sessions=1)
+    world.connect()
+    wait_words(kernel, wire.GATE, wire.GATE_FULL)
+
+
+def test_an_idle_worker_retires(world: World) -> None:
+    kernel = with_worker(world)
+    kernel.tell(ONE, wire.WANT_RETIRE, 0)
+    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None)
+    assert kernel.words(ONE) is None
+    assert kernel.pid(ONE) is None
+
+
+def test_a_worker_with_a_session_declines_to_retire(world: World) -> None:
+    kernel = with_worker(world)
+    world.connect()
+    wait_words(kernel, wire.ACCEPTED, 1)
+    kernel.tell(ONE, wire.WANT_RETIRE, 0)
+    until(kernel, WorkerSaid(ONE, wire.Declined()))
+
+
+def test_a_drained_worker_finishes_and_exits(world: World) -> None:
+    kernel = with_worker(world)
+    world.connect()
+    wait_words(kernel, wire.ACCEPTED, 1)
+    kernel.tell(ONE, wire.WANT_DRAIN, kernel.now() + 5 * SECOND)
+    world.hang_up_all()
+    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None)
+
+
+def test_a_worker_born_paused_accepts_when_it_is_told(world: World) -> None:
+    kernel = with_worker(world, wanted=wire.WANT_PAUSE_OPERATOR)
+    assert words(kernel)[wire.GATE] == wire.GATE_PAUSED
+    world.connect()
+    kernel.tell(ONE, 0, 0)
+    wait_words(kernel, wire.ACCEPTED, 1)
+
+
+def test_a_killed_worker_is_reaped_with_its_signal(world: World) -> None:
+    kernel = with_worker(world)
+    kernel.signal(ONE, signal.SIGKILL)
+    assert until(kernel, WorkerExited) == WorkerExited(ONE, None, signal.SIGKILL)
+
+
+def test_a_slot_is_used_again_after_its_worker(world: World) -> None:
+    kernel = with_worker(world)
+    kernel.signal(ONE, signal.SIGKILL)
+    until(kernel, WorkerExited)
+    kernel.fork(WorkerId(2), 1, 0)
+    until(kernel, WorkerSaid(WorkerId(2), wire.Ready()))
+    found = kernel.words(WorkerId(2))
+    assert found is not None
+    assert found[wire.TAG] == 2
+
+
+def test_a_listener_is_reported_once_until_it_is_armed_again(world: World) -> None:
+    kernel = world.kernel
+    kernel.arm(0)
+    world.connect()
+    assert until(kernel, ListenerReadable) == ListenerReadable(0)
+    assert kernel.queues()[0].length == 1
+    assert kernel.wait(kernel.now() + SECOND // 50) == []
+    kernel.arm(0)
+    assert until(kernel, ListenerReadable) == ListenerReadable(0)
+
+
+def test_waiting_without_a_fact_ends_at_the_instant_asked_for(world: World) -> None:
+    kernel = world.kernel
+    at = kernel.now() + SECOND // 100
+    assert kernel.wait(at) == []
+    assert kernel.now() >= at
+
+
+def test_orders_to_a_worker_that_is_gone_mean_nothing(world: World) -> None:
+    kernel = with_worker(world)
+    kernel.signal(ONE, signal.SIGKILL)
+    until(kernel, WorkerExited)
+    kernel.tell(ONE, wire.WANT_DRAIN, 1)
+    kernel.ring(ONE)
+    kernel.signal(ONE, signal.SIGKILL)
+    assert kernel.cpu(ONE) is None
+    assert kernel.wait(kernel.now() + SECOND // 50) == []
