@@ -60,6 +60,14 @@ class Decoder(ABC, Generic[T_co]):
         Raises FramingError when the next frame is too long or malformed; from then on at every call.
         """
 
+    def take(self, chunk: bytes, /) -> T_co | Literal[Need.MORE]:
+        """The item, where nothing is held and `chunk` is exactly one frame; else `feed(chunk)`, and NEED_MORE.
+
+        One call in the place of three for what arrives most: a decoder may override it, but need not.
+        """
+        self.feed(chunk)
+        return NEED_MORE
+
     @abstractmethod
     def rest(self) -> bytes:
         """The bytes fed and not yet made into items; empty between two frames."""
@@ -100,7 +108,7 @@ class Stream(Framer[bytes]):
         return StreamDecoder(self.limit)
 
     def encode(self, item: bytes, /) -> bytes:
-        return item
+        return item if type(item) is bytes else bytes(memoryview(item))
 
 
 class StreamDecoder(Decoder[bytes]):
@@ -121,6 +129,12 @@ class StreamDecoder(Decoder[bytes]):
             self._later = [chunk]
         else:
             self._later.append(chunk)
+
+    def take(self, chunk: bytes, /) -> bytes | Literal[Need.MORE]:
+        if not self._held and len(chunk) <= self._limit:
+            return chunk
+        self.feed(chunk)
+        return NEED_MORE
 
     def next(self) -> bytes | Literal[Need.MORE]:
         held = self._held
@@ -187,6 +201,18 @@ class LinesDecoder(Decoder[str]):
             self._later = [chunk]
         else:
             self._later.append(chunk)
+
+    def take(self, chunk: bytes, /) -> str | Literal[Need.MORE]:
+        length = len(chunk)
+        if chunk.find(b"\n") == length - 1 < self._limit and not self._chunk and self._parts is None:
+            try:
+                line = chunk.decode()
+            except UnicodeDecodeError:
+                pass  # told by `next`
+            else:
+                return line[:-2] if line.endswith("\r\n") else line[:-1]
+        self.feed(chunk)
+        return NEED_MORE
 
     def next(self) -> str | Literal[Need.MORE]:
         chunk = self._chunk

@@ -43,7 +43,7 @@ _OVER: Session[Any] = Session()
 
 
 class Link(Conn):
-    """One connection and its session. A loop's subclass brings `_pull`, `_interest`, `_release` and `_local`."""
+    """One connection and its session. A loop's subclass brings `pull`, `_interest`, `_release` and `_local`."""
 
     __slots__ = (
         "_blocked",
@@ -87,7 +87,7 @@ class Link(Conn):
     # -- what the loop brings ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _pull(self) -> None:
+    def pull(self) -> None:
         """Read once, if the kernel holds anything, and tell `chunk_in`, `eof_in` or `lost`."""
 
     @abstractmethod
@@ -130,11 +130,12 @@ class Link(Conn):
         self._fresh_until = 0
         decoder = self._decoder
         try:
-            decoder.feed(chunk)
-            while (item := decoder.next()) is not NEED_MORE:
+            item = decoder.take(chunk)
+            if item is not NEED_MORE:
                 self.session.received(item)
-                if self._state:
-                    return
+            else:
+                while not self._state and (item := decoder.next()) is not NEED_MORE:
+                    self.session.received(item)
         except Exception as error:  # noqa: BLE001 - the user's code
             self._failed(error)
         if self._draining:
@@ -163,20 +164,35 @@ class Link(Conn):
 
     def flush(self) -> None:
         """Send what is pending, as far as it goes; then carry out an ending that was asked for."""
-        if self._state == ABORTING:
-            self._finish(None)
-        if self._blocked or self._state == CLOSED or (self._out and not self._sent_all()):
+        out = self._out
+        if self._blocked or self._state >= ABORTING:
+            if self._state == ABORTING:
+                self._finish(None)
             return
-        if self._draining:
-            self._settle()
-        if self._state == CLOSING and not self._out:
-            self._finish(None)
+        sent = 0
+        transmit = self._transmit  # called as a method of self, a slot is looked up three times as slowly
+        try:
+            while out:
+                piece = out[0] if len(out) == 1 else self._gather()
+                sent = transmit(piece)
+                if sent != len(piece):
+                    out[0] = memoryview(piece)[sent:]
+                    self._block()
+                    return
+                del out[0]
+        except BlockingIOError:
+            self._block()
+        except OSError as error:
+            self._finish(error)
+        else:
+            if self._state or self._draining or self._wants_flushed:
+                self._flushed(sent)
 
     def drain(self, now: int, seconds_left: float) -> None:
         """The worker drains: what is idle closes, after a last look at what the kernel holds."""
         self._draining = True
         if self._reads:
-            self._pull()
+            self.pull()
         if now >= self._fresh_until:
             self._fresh_until = 0
         else:
@@ -203,11 +219,13 @@ class Link(Conn):
         """Encode and queue `item`."""
         if self._state:
             return
-        piece = self._encode(item)
+        encode = self._encode
+        piece = encode(item)
         if piece:
-            if not self._out:
+            out = self._out
+            if not out:
                 self._host.dirty.append(self)
-            self._out.append(piece)
+            out.append(piece)
 
     def close(self) -> None:
         """End when all is sent."""
@@ -281,27 +299,13 @@ class Link(Conn):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _sent_all(self) -> bool:
-        """Send what is pending; False when the kernel doesn't take all, or the connection is lost."""
-        out = self._out
-        try:
-            while out:
-                piece = out[0] if len(out) == 1 else self._gather()
-                sent = self._transmit(piece)
-                if sent != len(piece):
-                    out[0] = memoryview(piece)[sent:]
-                    self._block()
-                    return False
-                del out[0]
-        except BlockingIOError:
-            self._block()
-            return False
-        except OSError as error:
-            self._finish(error)
-            return False
-        if self._wants_flushed and not self._state:
+    def _flushed(self, sent: int) -> None:
+        """Nothing is pending any more."""
+        if sent and self._wants_flushed and not self._state:
             self._call(self.session.flushed)
-        return True
+        self._settle()
+        if self._state == CLOSING and not self._out:
+            self._finish(None)
 
     def _gather(self) -> bytes | memoryview:
         """Join the first pieces, as many as make one send."""

@@ -43,42 +43,43 @@ _RESET = struct.pack("ii", 1, 0)
 class SocketLink(Link):
     """A link on a non-blocking socket and an epoll."""
 
-    __slots__ = ("_loop", "_mask", "_recv", "_socket", "fd")
+    __slots__ = ("_loop", "_mask", "_socket", "fd", "recv")
 
     def __init__(self, loop: Loop, connection: socket.socket, peer: object, listener: object) -> None:
         super().__init__(loop.host, connection.send, peer, listener)
         self._loop = loop
         self._socket = connection
-        self._recv = connection.recv
+        self.recv = connection.recv
         self._mask = _IN
         self.fd = connection.fileno()
 
     def event(self, mask: int) -> None:
         """Epoll says `mask`."""
-        if mask == _IN:
-            self._pull()
-            return
         if mask & _OUT:
             self.writable()
         if mask & ~_OUT and self._state != CLOSED:
             if self._mask & _IN:
-                self._pull()
+                self.pull()
             elif mask & ~_IN:  # ERR or HUP while nothing is read any more
                 code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EPIPE
                 self.lost(OSError(code, errno.errorcode.get(code, "connection lost")))
 
-    def _pull(self) -> None:
+    def pull(self) -> None:
+        """Read once."""
         try:
-            chunk = self._recv(READ_BYTES)
-        except BlockingIOError:
-            return
+            chunk = self.recv(READ_BYTES)
         except OSError as error:
-            self.lost(error)
-            return
-        if chunk:
-            self.chunk_in(chunk)
+            self.unread(error)
         else:
-            self.eof_in()
+            if chunk:
+                self.chunk_in(chunk)
+            else:
+                self.eof_in()
+
+    def unread(self, error: OSError) -> None:
+        """Reading failed; that nothing was there is no failure."""
+        if not isinstance(error, BlockingIOError):
+            self.lost(error)
 
     def _interest(self) -> None:
         mask = (_IN if self._reads else 0) | (_OUT if self._blocked else 0)
@@ -93,7 +94,7 @@ class SocketLink(Link):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         elif not self._eof:  # what is read before close makes it FIN; left unread it would be a reset
             with contextlib.suppress(OSError):
-                self._recv(READ_BYTES)
+                self.recv(READ_BYTES)
         self._loop.forget(self.fd)
         connection.close()
 
@@ -140,8 +141,8 @@ class Loop:
 
     def _serve(self) -> None:
         """Turn after turn. All that happens for a request is in here and in the link."""
-        host, tether, gate, timers = self.host, self._tether, self._gate, self.host.timers
-        dirty, links, others = host.dirty, self._links, self._others
+        host, tether, gate, timers, slot = self.host, self._tether, self._gate, self.host.timers, self._tether.slot
+        dirty, find, others = host.dirty, self._links.get, self._others
         poll, clock = self.epoll.poll, time.monotonic_ns
         now = self._now
         while not gate.done:
@@ -155,11 +156,26 @@ class Loop:
                     self._serve_others(events)
                     break
             for fd, mask in events:
-                link = links.get(fd)
-                if link is not None:
+                link = find(fd)
+                if link is None:
+                    continue
+                if mask == _IN:
+                    recv = link.recv
+                    try:
+                        chunk = recv(READ_BYTES)
+                    except OSError as error:
+                        link.unread(error)
+                    else:
+                        if chunk:
+                            link.chunk_in(chunk)
+                        else:
+                            link.eof_in()
+                else:
                     link.event(mask)
-                    if dirty:
-                        host.flush()
+                if len(dirty) == 1:
+                    dirty.pop().flush()
+                elif dirty:
+                    host.flush()
             if timers.next_at <= now:
                 timers.fire(now)
             if dirty:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from prefork.cli.loops import known_loops
+from prefork.backends.registry import known_backends
 
 
 def backends() -> int:
-    """List the loops that can run in a worker."""
-    known = known_loops()
-    width = max(map(len, known))
-    print("\n".join(f"{name:{width}}  {distribution}" for name, distribution in known.items()))  # noqa: T201 - the output
+    """List the loops that can run in a worker, and who provides each; none of them is imported."""
+    known = known_backends()
+    width = max(len(each.name) for each in known)
+    print("\n".join(f"{each.name:{width}}  {each.distribution}" for each in known))  # noqa: T201 - the command's output
     return 0

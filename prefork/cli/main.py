@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
@@ -81,6 +80,8 @@ def complain(text: str) -> None:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 30 ms that nothing else needs
+
     try:
         return version("prefork")
     except PackageNotFoundError:

@@ -33,7 +33,7 @@ def tables(answer: Mapping[str, Any]) -> Iterable[Table]:
     """Return the tables that have rows."""
     sections = (
         ("listeners", _listener, ("listener", "queue", "backlog")),
-        ("mold", _mold, ("mold", "phase", "pid", "since")),
+        ("mold", _mold, ("mold", "phase", "pid", "since", "error")),
         ("workers", _worker, _WORKER_COLUMNS),
         ("decisions", _decision, ("ago", "decision", "worker", "reason", "figures", "outcome")),
         ("withheld", _withheld, ("withheld", "count", "reason", "figures")),
@@ -63,7 +63,7 @@ def figures_line(master: Mapping[str, Any]) -> str:
         "workers": f"{_cell(master.get('workers'))} of {_cell(master.get('max_workers'))}",
         **{name: _cell(master.get(name)) for name in ("spare", "busy", "sessions", "accepted", "queue", "wakeups")},
     }
-    odd = {name: master[name] for name in ("strangers_reaped", "log_lines_dropped") if master.get(name)}
+    odd = {name: master[name] for name in ("scale", "strangers_reaped", "log_lines_dropped") if master.get(name)}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in {**always, **odd}.items())
 
 
@@ -113,7 +113,8 @@ def _worker(row: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _mold(row: Mapping[str, Any]) -> Sequence[str]:
-    return _cell(row.get("generation")), _cell(row.get("phase")), _cell(row.get("pid")), seconds(row.get("since_s"))
+    generation, phase, pid, error = (_cell(row.get(name)) for name in ("generation", "phase", "pid", "error"))
+    return generation, phase, pid, seconds(row.get("since_s")), error
 
 
 def _listener(row: Mapping[str, Any]) -> Sequence[str]:

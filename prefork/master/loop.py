@@ -44,7 +44,7 @@ class Loop:
 
     def _decide(self) -> Plan:
         board = self._board
-        board.watched(readable=self._watch.readable)
+        board.watched(self._watch.readable)
         view = board.view(self._kernel)
         plan = decide(board.config.pool, view, self._memory)
         self._memory = plan.memory

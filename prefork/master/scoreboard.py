@@ -70,7 +70,7 @@ class Scoreboard:
         """What a worker last said of its own end."""
         self._seed = seed
         self._exits_seen = 0
-        self._queue_readable = False
+        self._readable: frozenset[int] = frozenset()
 
     @property
     def limits(self) -> Limits:
@@ -115,6 +115,7 @@ class Scoreboard:
             words = kernel.words(record.id)
             if words is None:
                 continue
+            record.boot_rss = record.boot_rss or words[wire.RSS] or None
             heard = words[wire.HEARTBEAT]
             late = record.ready_at is not None and heard <= silent_before
             views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
@@ -122,10 +123,12 @@ class Scoreboard:
 
     def _queue(self, kernel: Kernel) -> int | None:
         """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""
-        known = [queue.length for queue in kernel.queues() if queue.length is not None]
-        if not known and not self._queue_readable:
-            return None
-        return max(sum(known), int(self._queue_readable))
+        lengths = [
+            int(index in self._readable) or None if queue.length is None else queue.length
+            for index, queue in enumerate(kernel.queues())
+        ]
+        known = [length for length in lengths if length is not None]
+        return sum(known) if known else None
 
     # -- in
 
@@ -136,9 +139,9 @@ class Scoreboard:
         if self.exits and self.exits[0].seq <= seen:
             self.exits = [each for each in self.exits if each.seq > seen]
 
-    def watched(self, *, readable: bool) -> None:
-        """Whether a listener was seen readable just now."""
-        self._queue_readable = readable
+    def watched(self, readable: frozenset[int]) -> None:
+        """Which listeners were seen readable just now."""
+        self._readable = readable
 
     def learn(self, fact: facts.Fact, now: int) -> None:
         """Take in one fact."""

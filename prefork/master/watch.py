@@ -55,9 +55,13 @@ class ListenerWatch:
         return min((each.arm_at for each in self._listeners if each.arm_at is not None), default=None)
 
     @property
-    def readable(self) -> bool:
-        """A listener fired and has not been armed again since."""
-        return any(each.armed_at is None and each.readable_since is not None for each in self._listeners)
+    def readable(self) -> frozenset[int]:
+        """The listeners that fired and have not been armed again since."""
+        return frozenset(
+            index
+            for index, each in enumerate(self._listeners)
+            if each.armed_at is None and each.readable_since is not None
+        )
 
     def fired(self, index: int, now: int) -> None:
         """Connections wait on the listener."""

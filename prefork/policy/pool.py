@@ -100,6 +100,8 @@ def _idle(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], slack: int
         return
     overstayed = []
     for worker in census.members:
+        if worker.phase is Phase.BOOTING:
+            continue
         due = (draft.now if worker.idle_since is None else worker.idle_since) + limit
         if due > draft.now:
             draft.wake(due)

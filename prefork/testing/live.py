@@ -40,7 +40,7 @@ class LivePool:
         self._folder = folder
         self._log = folder / "log"
         told = {
-            "config": config.model_dump(mode="json", exclude_unset=True),
+            "config": config.model_dump(mode="json"),
             "sys_path": own_sys_path(),
             "parent": os.getpid(),
         }

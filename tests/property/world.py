@@ -1,8 +1,9 @@
-"""A model world around decide(): it performs decisions as the scoreboard would, and checks the invariants at each look."""
+"""A model world around decide(): it performs decisions as the scoreboard would; each look checks the invariants."""
 
 from __future__ import annotations
 
-from prefork.policy.config import PoolConfig
+from typing import TYPE_CHECKING
+
 from prefork.policy.engine import decide
 from prefork.policy.limits import PPM, Limits
 from prefork.policy.memory import Memory, Plan
@@ -27,6 +28,9 @@ from prefork.policy.model import (
     WorkerView,
 )
 from prefork.policy.units import NS
+
+if TYPE_CHECKING:
+    from prefork.policy.config import PoolConfig
 
 RECYCLE = {Reason.OLD_GENERATION, Reason.MAX_AGE, Reason.MAX_SERVED, Reason.MAX_RSS}
 LOAD_BIRTHS = {Reason.START, Reason.BELOW_MIN, Reason.FEW_SPARES, Reason.STATIC_SIZE, Reason.SCALE, Reason.PROBE}
@@ -134,8 +138,8 @@ class World:
             assert again.decisions == (), f"said {plan.decisions}, then {again.decisions}"
             self.memory = again.memory
             self.plan = plan._replace(next_check_at=again.next_check_at)
-            later = [at for at in (plan.next_check_at, again.next_check_at) if at is not None]
-            assert again.next_check_at is None or (plan.next_check_at is not None and plan.next_check_at <= min(later))
+            asked, needed = plan.next_check_at, again.next_check_at
+            assert needed is None or (asked is not None and asked <= needed), f"{plan} would oversleep {needed}"
         return plan
 
     def perform(self, decision: Decision) -> None:
@@ -162,7 +166,11 @@ class World:
             case EndMold(generation=generation, force=force):
                 alive = (MoldPhase.STARTING, MoldPhase.READY, MoldPhase.ENDING)
                 mold = next(mold for mold in self.view.molds if mold.generation == generation and mold.phase in alive)
-                self._mold(mold, MoldPhase.GONE if force else MoldPhase.ENDING)
+                if mold.phase is not MoldPhase.ENDING:
+                    self._mold(mold, MoldPhase.ENDING)
+                key = ("mold", generation, mold.since_at, force)
+                assert key not in self.told
+                self.told.add(key)
             case GiveUp():
                 self.gave_up = True
                 self.view = self.view._replace(stop_at=now, stop_by=now + self.limits.drain_timeout_ns)
@@ -223,7 +231,9 @@ class World:
             if n + len(spawns) - len(replacing) < self.limits.min_workers:
                 assert any(withheld.want == "spawn" for withheld in plan.withheld)
             left = n + len(spawns) - len(replacing)
-            being = sum(worker.id in replaced and worker.phase is Phase.SERVING for worker in live if worker.id not in told)
+            being = sum(
+                worker.id in replaced and worker.phase is Phase.SERVING for worker in live if worker.id not in told
+            )
             if replacing:  # 6
                 assert being + len(replacing) <= max(1, left * self.limits.max_unavailable_ppm // PPM)
 
@@ -241,7 +251,7 @@ class World:
                 assert len(view.workers) > self.limits.max_workers
 
     def _check_told(self, view: PoolView, plan: Plan) -> None:
-        """24. Nobody is told twice: the same decision about the same worker, but for an earlier deadline or a decline."""
+        """24. Nobody is told twice: the same decision about the same worker, but for an earlier deadline."""
         for decision in plan.decisions:
             if isinstance(decision, Drain):
                 key = ("drain", decision.worker, decision.by)
