@@ -270,6 +270,8 @@ class Loop:
         except BlockingIOError:
             return False
         except OSError as error:
+            if error.errno == errno.EINVAL:  # the master has shut the listener down: nobody waits, nor ever will
+                return False
             if error.errno in _NO_FILES:
                 self._tether.out_of_files(self._now, error)
                 return False

@@ -42,7 +42,9 @@ def _unknown(name: str, known: list[str]) -> str:
         return "the options of a backend are read from a file: [backends.NAME]"
     if name.startswith(f"{PREFIX}POOLS_"):
         return "[pools.NAME] is reserved for several pools under one master"
-    alone = [variable for variable in known if variable.endswith(name.removeprefix("PREFORK"))]
-    if close := alone or get_close_matches(name, known, n=1):
-        return f"unknown variable; did you mean {close[0]}?"
+    bare = {variable.removeprefix(PREFIX): variable for variable in known}
+    said = name.removeprefix(PREFIX)
+    alone = [each for each in bare if each.endswith(f"_{said}")]
+    if close := alone or get_close_matches(said, bare, n=1):
+        return f"unknown variable; did you mean {bare[close[0]]}?"
     return "unknown variable; `prefork serve --help` lists the flags, and each has one"

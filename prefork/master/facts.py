@@ -23,7 +23,7 @@ class WorkerSaid(NamedTuple):
 
 
 class WorkerUnborn(NamedTuple):
-    """The worker's channel ended, or fork failed with `errno`, before it spoke; nothing of it is left."""
+    """Nothing is left of a worker that never spoke: fork failed with `errno`, or (0) it ended before that."""
 
     worker: WorkerId
     errno: int = 0

@@ -9,6 +9,7 @@ after all that the worker had said before.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -30,6 +31,7 @@ from prefork.master.facts import (
 from prefork.master.processes import Process, Status, WorkerProcess, cpu_ns, oom_kills, start_mold
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
+from prefork.policy.model import WorkerId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from prefork.log import Sink
     from prefork.master.control import ControlServer
     from prefork.master.listeners import Listener, Queue
-    from prefork.policy.model import WorkerId
 
 _RECORDS_A_TURN = 64
 
@@ -209,7 +210,7 @@ class LinuxKernel:
         mold = self._molds[generation]
         for record in self._records(mold):
             if isinstance(record, wire.ForkFailed):
-                self._forget_unborn(record.worker, record.errno)  # type: ignore[arg-type]
+                self._forget_unborn(WorkerId(record.worker), record.errno)
             else:
                 self._facts.append(MoldSaid(generation, record))
 
@@ -230,7 +231,7 @@ class LinuxKernel:
     def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
         mold = self._molds.get(generation)
         if mold is None or not mold.channel_open:
-            self._facts.append(WorkerUnborn(worker))
+            self._facts.append(WorkerUnborn(worker, errno.ESRCH))
             return
         slot = self._slots.take(worker)
         self._slots.write(slot, wire.WANTED, wanted)
@@ -332,7 +333,7 @@ class LinuxKernel:
         before, self._oom_kills = self._oom_kills, oom_kills()
         return before is not None and self._oom_kills is not None and self._oom_kills > before
 
-    def _forget_unborn(self, worker: WorkerId, errno: int) -> None:
+    def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)
         if process is None:
             return
@@ -340,7 +341,7 @@ class LinuxKernel:
         self._hang_up(process)
         os.close(process.dump)
         self._slots.give_back(process.slot)
-        self._facts.append(WorkerUnborn(worker, errno))
+        self._facts.append(WorkerUnborn(worker, number))
         self._look_again()
 
     # -- records and children

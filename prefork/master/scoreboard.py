@@ -199,7 +199,6 @@ class Scoreboard:
         worker = self.workers.pop(fact.worker, None)
         if worker is None:
             return
-        born = isinstance(fact, facts.WorkerExited)
         self._exits_seen += 1
         self.exits.append(
             ExitView(
@@ -210,7 +209,7 @@ class Scoreboard:
                 ready_at=worker.ready_at,
                 forked_at=worker.forked_at,
                 ordered=worker.ordered,
-                born=born,
+                born=isinstance(fact, facts.WorkerExited) or not fact.errno,
                 code=fact.code if isinstance(fact, facts.WorkerExited) else None,
                 signal=fact.signal if isinstance(fact, facts.WorkerExited) else None,
                 oom=isinstance(fact, facts.WorkerExited) and fact.oom,

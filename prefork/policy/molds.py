@@ -16,6 +16,8 @@ from prefork.policy.model import EndMold, MoldPhase, Reason, StartMold
 from prefork.policy.units import NS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from prefork.policy.draft import Draft
     from prefork.policy.memory import Memory
     from prefork.policy.model import MoldView, PoolView
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
 
 def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
     """Speak about every mold, then about the one that is missing."""
-    molds = sorted(view.molds)
-    forced = []
-    for mold in molds:
+    forced, molds = [], []
+    for mold in sorted(view.molds):
         verdict = _judge(mold, view, at)
         known = (mold.generation, mold.since_at)
         if isinstance(verdict, int):
@@ -35,12 +36,14 @@ def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memo
             draft.say(verdict)
         if known in memory.forced_molds or (isinstance(verdict, EndMold) and verdict.force):
             forced.append(known)
+        ends = isinstance(verdict, EndMold)
+        molds.append(mold._replace(phase=MoldPhase.ENDING) if ends else mold)
     memory = memory._replace(
         forced_molds=tuple(forced),
         newest_mold=max(memory.newest_mold, view.generation, *(mold.generation for mold in molds), 0),
-        first_mold_failed=not view.generation and (memory.first_mold_failed or _any(view, MoldPhase.FAILED)),
+        first_mold_failed=not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED)),
     )
-    return memory if at.stop_by is not None else _start(draft, view, memory, at)
+    return memory if at.stop_by is not None else _start(draft, view._replace(molds=tuple(molds)), memory, at)
 
 
 def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
@@ -68,8 +71,8 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
 
 
 def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
-    """Start the mold that is missing: the first, a new generation's, or a lost one's."""
-    if _any(view, MoldPhase.STARTING):
+    """Start the mold that is missing once this plan is performed: the first, a new generation's, or a lost one's."""
+    if _any(view.molds, MoldPhase.STARTING):
         return memory._replace(mold_lost_at=None)
     if view.reload_wanted and view.generation:
         draft.say(StartMold(memory.newest_mold + 1, because(Reason.RELOAD, generation=view.generation)))
@@ -104,5 +107,5 @@ def _restart(draft: Draft, generation: int, memory: Memory, at: Moment) -> Memor
     return memory._replace(mold_lost_at=None, mold_restarts=restarts + 1)
 
 
-def _any(view: PoolView, phase: MoldPhase) -> bool:
-    return any(mold.phase is phase for mold in view.molds)
+def _any(molds: Iterable[MoldView], phase: MoldPhase) -> bool:
+    return any(mold.phase is phase for mold in molds)

@@ -52,6 +52,8 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     allowed = allowance(view, pool.survivors, limits, memory, draft.now)
     births = _births(draft, view, pool, need, allowed)
     _replace(draft, view, pool, gone, allowed._replace(spent=births))
+    if sizing.watches(view, limits, census.n - len(gone) + births):
+        draft.wake(draft.now + sizing.sample_ns(limits))
     full = view.scale is not None or census.n + births >= limits.start_workers
     return memory._replace(started=True) if full and not view.paused else memory
 
@@ -71,9 +73,7 @@ def _shrink(
     surplus = sizing.surplus_of(view, limits, memory, need)
     _surplus(draft, pool, gone, surplus)
     memory = sizing.take_off(memory, sum(map(is_spare, gone.values())))
-    if sizing.watches(view, limits, census.n - len(gone)):
-        draft.wake(draft.now + sizing.sample_ns(limits))
-    else:
+    if not sizing.watches(view, limits, census.n - len(gone)):
         memory = sizing.forget(memory)
     if surplus.births > len(gone) and memory.window_since is None:
         draft.wake(draft.now + sizing.EXCESS_LOOK_NS)

@@ -7,6 +7,7 @@ clauses as the real kernel (tests/contract/test_kernel.py runs over both); what 
 
 from __future__ import annotations
 
+import errno
 import heapq
 import signal
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ class FakeKernel:
     def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
         mold = self.molds.get(generation)
         if mold is None or not mold.ready or self.fork_errno:
-            self._facts.append(WorkerUnborn(worker, self.fork_errno))
+            self._facts.append(WorkerUnborn(worker, self.fork_errno or errno.ESRCH))
             return
         words = [0] * wire.WORDS
         words[wire.TAG], words[wire.WANTED] = worker, wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -209,7 +210,7 @@ def test_a_ready_worker_owns_its_slot_beats_and_is_idle(world: World) -> None:
 
 def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
     world.kernel.fork(ONE, 1, 0)
-    assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE)
+    assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE, errno.ESRCH)
     assert world.kernel.words(ONE) is None
 
 

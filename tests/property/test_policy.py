@@ -289,7 +289,7 @@ def _ago(plan: object, shift: int = SHIFT) -> object:
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(
-    max_examples=1000,
+    max_examples=300,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -1,0 +1,50 @@
+# make serve     set up and serve the echo example on 127.0.0.1:10000
+# make test      set up and run every check and test
+# make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
+# make bench     measure (nothing in it passes or fails)
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+SOURCES := prefork tests examples bench
+
+.PHONY: serve test test-all lint types imports tests bench setup clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	touch $@
+
+serve: setup
+	$(RUN)/prefork serve examples/echo.py:Echo --listen tcp://127.0.0.1:10000
+
+test: lint types imports tests
+
+lint: setup
+	$(RUN)/ruff check $(SOURCES)
+	$(RUN)/ruff format --check $(SOURCES)
+
+types: setup
+	$(RUN)/mypy prefork examples tests bench
+
+imports: setup
+	$(RUN)/lint-imports
+
+tests: setup
+	$(RUN)/python -m pytest
+
+test-all:
+	@for version in 3.11 3.12 3.13; do \
+	  if command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null; then \
+	    echo "== Python $$version"; \
+	    $(MAKE) test PYTHON=python$$version VENV=.venvs/$$version || exit 1; \
+	  else echo "== Python $$version is not installed: left out"; fi; \
+	done
+
+bench: setup
+	$(RUN)/python bench/pool.py
+
+clean:
+	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

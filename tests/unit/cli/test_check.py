@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.cli.check import Line, block, lines
+from prefork.layers import Sources, load
+from prefork.layers.shape import shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Outcome
+
+    Prefork = Callable[..., Outcome]
+
+
+def _lines(out: str) -> dict[str, tuple[str, ...]]:
+    """Field -> value and origin; the columns are two blanks apart."""
+    rows = [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in out.splitlines()]
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def test_each_number_says_where_it_comes_from(prefork: Prefork, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "prefork.toml").write_text('app = "echo.py:Echo"\nlisten = ["tcp://127.0.0.1:0"]\n[pool]\nmax_workers = 7\n')
+    monkeypatch.setenv("PREFORK_POOL_RECYCLE_MAX_AGE", "2h")
+    done = prefork("check", "--min-spare", "2", "--drain-timeout", "90")
+    rows = _lines(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert rows["app"] == (f"{folder}/echo.py:Echo", "prefork.toml")
+    assert rows["listen"] == ("tcp://127.0.0.1:0 (backlog 2048)", "prefork.toml")
+    assert rows["backend"] == ("selectors", "default")
+    assert rows["control"] == (f"{folder}/run/prefork/PID.ctl", "default")
+    assert rows["pool.max_workers"] == ("7", "prefork.toml")
+    assert rows["pool.sizing.min_spare"] == ("2", "--min-spare")
+    assert rows["pool.sizing.max_spare"] == ("6", "from 3 * min_spare, max_workers at most")
+    assert rows["pool.recycle.max_age"] == ("2h", "PREFORK_POOL_RECYCLE_MAX_AGE")
+    assert rows["pool.drain_timeout"] == ("90s", "--drain-timeout")
+
+
+def test_workers_alone_is_a_fixed_number(prefork: Prefork) -> None:
+    rows = _lines(prefork("check", "echo.py:Echo", "--workers", "30").out)
+    assert rows["pool.sizing.kind"] == ("static", "--workers")
+    assert rows["pool.sizing.workers"] == ("30", "--workers")
+    assert rows["pool.max_workers"] == ("30", "from sizing.workers")
+
+
+def test_a_backend_s_options_and_no_control_socket_are_shown(prefork: Prefork, folder: Path) -> None:
+    (folder / "prefork.toml").write_text('app = "shop:app"\ncontrol = false\n[backends.selectors]\nchunk = 4\n')
+    rows = _lines(prefork("check").out)
+    assert rows["control"] == ("none", "prefork.toml")
+    assert rows["backends.selectors.chunk"] == ("4", "prefork.toml")
+
+
+def test_every_leaf_of_the_kind_in_use_has_a_line(folder: Path) -> None:
+    loaded = load(Sources(str(folder), flags={"app": "a:b"}))
+    shown = {line.field for line in lines(loaded)}
+    assert shown == {leaf.dotted for leaf in shape().leaves.values() if not leaf.kinds or "spare" in leaf.kinds}
+
+
+def test_a_long_value_pushes_only_its_own_origin() -> None:
+    rows = [Line("a", "x" * 50, "here"), Line("long", "1", "there")]
+    assert block(rows) == f"a     {'x' * 50}  here\nlong  1{' ' * 41}there"

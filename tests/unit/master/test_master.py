@@ -1,0 +1,179 @@
+"""The master's loop on the fake kernel: what it does over time, without a process and without waiting."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+
+from prefork.errors import AppError
+from prefork.policy.model import Phase, WorkerId
+from tests.unit.master.master import SECOND, FakeMaster
+
+
+def test_sixty_idle_seconds_wake_the_master_for_nothing_but_the_earliest_possible_silence() -> None:
+    master = FakeMaster(min_workers=5)
+    at: dict[str, int] = {}
+    master.kernel.after(SECOND, lambda: at.update(before=master.kernel.wakeups))
+    master.kernel.after(61 * SECOND, lambda: at.update(after=master.kernel.wakeups))
+    master.run(62)
+    assert at["after"] - at["before"] <= 3  # a beat is 5 s old at most when its 30 s are over: one look each 25 to 30 s
+
+
+def test_a_pool_starts_with_as_many_workers_as_it_is_told() -> None:
+    assert Counter(FakeMaster(min_workers=2, start_workers=4).kinds(1))["spawn start"] == 4
+
+
+def test_a_burst_has_newcomers_that_serve_within_ten_milliseconds() -> None:
+    master = FakeMaster(min_workers=2, max_workers=40, max_sessions=1)
+    master.kernel.after(SECOND, lambda: [master.kernel.connect() for _ in range(32)])
+    held: list[int] = []
+    master.kernel.after(SECOND + 10_000_000, lambda: held.extend(w.gate.sessions for w in master.kernel.workers.values()))
+    master.run(2)
+    assert sum(held) == 32
+
+
+def test_after_a_burst_the_pool_comes_back_to_its_spares() -> None:
+    master = FakeMaster(
+        min_workers=2, max_workers=40, max_sessions=1, sizing={"kind": "spare", "max_spare": 4, "hold": "2s"}
+    )
+    master.kernel.after(SECOND, lambda: [master.kernel.connect(SECOND) for _ in range(20)])
+    left: list[int] = []
+    master.kernel.after(8 * SECOND, lambda: left.append(len(master.kernel.workers)))
+    master.run(9)
+    assert left == [4]
+
+
+def test_a_killed_worker_is_replaced_at_once() -> None:
+    master = FakeMaster(min_workers=3)
+    master.kernel.after(SECOND, lambda: master.kernel.die(WorkerId(2), signum=signal.SIGKILL))
+    alive: list[int] = []
+    master.kernel.after(SECOND + 3_000_000, lambda: alive.append(master.board.count(Phase.SERVING)))
+    master.run(2)
+    assert alive == [3]
+
+
+def test_a_stuck_worker_goes_down_the_ladder_within_a_second() -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"}, heartbeat_interval="1s", heartbeat_timeout="3s")
+    master.kernel.after(SECOND, lambda: setattr(master.kernel.workers[WorkerId(1)], "stuck", True))
+    master.run(6)
+    assert master.kernel.signalled[:2] == [(1, signal.SIGQUIT), (1, signal.SIGABRT)]
+
+
+def test_a_broken_app_ends_the_pool_with_its_own_words() -> None:
+    master = FakeMaster()
+    master.kernel.broken_app = "app 'x:Y': NameError"
+    master.loop.run()
+    assert isinstance(master.board.fatal, AppError)
+    assert str(master.board.fatal) == "app 'x:Y': NameError"
+
+
+def test_a_reload_replaces_each_worker_and_the_old_mold() -> None:
+    master = FakeMaster(min_workers=3, sizing={"kind": "static"})
+    master.signal_after(1, signal.SIGHUP)
+    generations: list[int] = []
+    master.kernel.after(4 * SECOND, lambda: generations.extend(w.generation for w in master.board.workers.values()))
+    master.run(5)
+    assert generations == [2, 2, 2]
+    assert master.board.generation == 2
+
+
+def test_a_reload_that_fails_leaves_the_old_generation_serving() -> None:
+    master = FakeMaster(min_workers=2, sizing={"kind": "static"})
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
+    master.signal_after(1, signal.SIGHUP)
+    ids: list[int] = []
+    master.kernel.after(4 * SECOND, lambda: ids.extend(master.board.workers))
+    master.run(5)
+    assert ids == [1, 2]
+    assert master.board.fatal is None
+
+
+def test_a_mold_that_dies_is_started_again_in_the_same_generation() -> None:
+    master = FakeMaster(min_workers=1)
+    master.kernel.after(SECOND, lambda: master.kernel.end_mold(1, force=True))
+    assert "start_mold mold_gone" in master.kinds(2)
+    assert master.board.generation == 1
+
+
+def test_a_fork_that_is_refused_is_tried_again_ever_later_and_the_pool_recovers_by_itself() -> None:
+    master = FakeMaster(min_workers=1)
+    master.kernel.fork_errno = 11
+    master.kernel.after(20 * SECOND, lambda: setattr(master.kernel, "fork_errno", 0))
+    alive: list[int] = []
+    master.kernel.after(59 * SECOND, lambda: alive.append(master.board.count(Phase.SERVING)))
+    spawns = [kind for kind in master.kinds(60) if kind.startswith("spawn")]
+    assert alive == [1]
+    assert len(spawns) < 15
+
+
+def test_a_stop_delay_serves_on_and_then_drains() -> None:
+    master = FakeMaster(min_workers=1, stop_delay="5s")
+    master.signal_after(1, signal.SIGTERM)
+    seen: list[bool] = []
+    master.kernel.after(5 * SECOND, lambda: seen.append(master.kernel.sealed))
+    began = master.kernel.now()
+    master.loop.run()
+    assert seen == [False]
+    assert master.kernel.sealed
+    assert 6 * SECOND <= master.kernel.now() - began < 7 * SECOND
+
+
+def test_term_after_term_stops_at_once() -> None:
+    master = FakeMaster(min_workers=1)
+    master.kernel.after(SECOND, master.kernel.connect)
+    master.signal_after(2, signal.SIGTERM)
+    master.signal_after(3, signal.SIGTERM)
+    master.loop.run()
+    assert master.kernel.now() < 5 * SECOND
+
+
+def test_a_thousand_ttin_are_capped_at_max_workers() -> None:
+    master = FakeMaster(min_workers=1, max_workers=7)
+    master.signal_after(1, signal.SIGTTIN, times=1000)
+    counts: list[int] = []
+    master.kernel.after(2 * SECOND, lambda: counts.append(len(master.kernel.workers)))
+    master.run(3)
+    assert counts == [7]
+    assert master.board.goals.scale == 7
+
+
+def test_a_connection_whose_wake_up_was_swallowed_is_handed_on() -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"})
+    kernel = master.kernel
+
+    def swallow() -> None:
+        worker = kernel.workers[WorkerId(1)]
+        worker.ready = False  # asleep: nothing wakes it but the doorbell
+        kernel.connect()
+        kernel.after(100_000_000, lambda: setattr(worker, "ready", True))
+
+    kernel.after(SECOND, swallow)
+    master.run(2)
+    assert kernel.rung
+
+
+def test_nobody_is_told_twice() -> None:
+    master = FakeMaster(min_workers=2)
+    master.kernel.after(SECOND, master.kernel.connect)
+    told: list[tuple[int, int, int]] = []
+    tell = master.kernel.tell
+
+    def note(worker: WorkerId, wanted: int, drain_by: int) -> None:
+        told.append((worker, wanted, drain_by))
+        tell(worker, wanted, drain_by)
+
+    master.kernel.tell = note  # type: ignore[method-assign]
+    master.signal_after(2, signal.SIGTERM)
+    master.signal_after(4, signal.SIGQUIT)
+    master.loop.run()
+    assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize("command", ["status", "stop", "nonsense"])
+def test_every_command_gets_one_answer(command: str) -> None:
+    master = FakeMaster(min_workers=1)
+    master.ask_after(1, command)
+    master.run(2)
+    assert [answer["ok"] for answer in master.kernel.replies] == [command != "nonsense"]
