@@ -49,7 +49,7 @@ class Narrator:
         first, *others = errors
         fields = sorted({_dotted(self._place(error["loc"])) for error in others} - {_dotted(self._place(first["loc"]))})
         more = f" (also wrong: {', '.join(fields)})" if fields else ""
-        return " ".join(self._one(first).split()) + more
+        return one_line(self._one(first) + more)
 
     def _one(self, error: ErrorDetails) -> str:
         place = self._place(error["loc"])
@@ -64,7 +64,7 @@ class Narrator:
         return f"{said.source}: {_dotted(place)}: {text}" if said.file else f"{said.source}: {text}"
 
     def _place(self, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-        """Return the field as files name it: without the kind that pydantic puts in, and `listen` for its URLs."""
+        """Return the field as files name it: without the kind that pydantic puts in."""
         place: tuple[int | str, ...] = ()
         for part in loc:
             choice = self._shape.choices.get(place)  # type: ignore[arg-type] # a place with a number is no choice
@@ -77,7 +77,9 @@ class Narrator:
         fields = tuple(part for part in place if isinstance(part, str))
         if len(fields) != len(place):
             fields = fields[: place.index(next(part for part in place if isinstance(part, int)))]
-        return self._said.get(fields)
+        if fields in self._said or fields in self._shape.tables:
+            return self._said.get(fields)  # what is wrong with a table as a whole has no single source
+        return next((said for path, said in self._said.items() if path[: len(fields)] == fields), None)
 
     def _about_several(self, place: tuple[int | str, ...], text: str) -> str:
         """Tell what no single value is guilty of; the sources are those of the fields that the text names."""
@@ -94,7 +96,7 @@ class Narrator:
     def _text(self, error: ErrorDetails, place: tuple[int | str, ...]) -> str:
         kind, context = error["type"], error.get("ctx", {})
         said = self._source(place)
-        value = shown(said.value if said and place == tuple(p for p in place if isinstance(p, str)) else error["input"])
+        value = shown(said.value if said is not None and place in self._said else error["input"])
         match kind:
             case "value_error":
                 text = error["msg"].removeprefix("Value error, ")
@@ -103,7 +105,7 @@ class Narrator:
             case "extra_forbidden":
                 text = self._unknown(place)
             case "union_tag_invalid":
-                text = self._unknown_kind(place)
+                text = self._unknown_kind(place, error["input"]["kind"])
             case _ if kind in _BOUNDS:
                 text = f"{value} {_BOUNDS[kind](context)}"
             case _:
@@ -132,14 +134,18 @@ class Narrator:
                 return f"did you mean {names[close[0]]}?"
         return f"known: {', '.join(sorted(siblings))}"
 
-    def _unknown_kind(self, place: tuple[int | str, ...]) -> str:
-        fields = tuple(map(str, place))
-        kind, known = self._said[fields].value, sorted(self._shape.choices[fields[:-1]].members)
+    def _unknown_kind(self, place: tuple[int | str, ...], kind: object) -> str:
+        known = sorted(self._shape.choices[tuple(map(str, place[:-1]))].members)
         close = get_close_matches(str(kind), known, n=1)
         return f"{shown(kind)} is not known: {' or '.join(known)}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 _LISTENER = frozenset({"url", "backlog"})
+
+
+def one_line(text: str) -> str:
+    """Return the text in one line that moves no cursor: runs of blanks are one, the unprintable is written as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
 
 
 def shown(value: object) -> str:

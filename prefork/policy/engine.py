@@ -18,7 +18,7 @@ from prefork.policy.census import take_census
 from prefork.policy.draft import Draft
 from prefork.policy.limits import Limits
 from prefork.policy.memory import Plan
-from prefork.policy.model import Phase
+from prefork.policy.model import Drain, Phase
 from prefork.policy.molds import rule_molds
 from prefork.policy.rules import LATE_NS, Moment, judge
 from prefork.policy.sizing import forget
@@ -82,6 +82,7 @@ def _judge_workers(draft: Draft, view: PoolView, at: Moment) -> tuple[list[Worke
         verdict = judge(worker, at)
         if isinstance(verdict, tuple):
             verdicts.append((worker.id, verdict))
+            draining += isinstance(verdict, Drain)
             continue
         if verdict is not None and (soonest is None or verdict < soonest):
             soonest = verdict

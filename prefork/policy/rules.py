@@ -1,4 +1,4 @@
-"""Rules that judge one worker: stopping, boot, silence, the hard limit. The first that speaks wins.
+"""Rules that judge one worker: stopping, boot, silence, the hard limit, a request. The first that speaks wins.
 
 Theory. Each rule is the instant from which it speaks. Before it, that instant is when to look again; from then on, the
 rule's decision stands. So a rule can't speak without having asked for the look, and no look is asked for in vain.
@@ -46,7 +46,7 @@ def judge(worker: WorkerView, at: Moment) -> Verdict:
         return _stopping(worker, at, at.stop_by)
     if worker.phase is _SERVING:  # by far the most: worth a path of its own
         due = silent_at(worker, at)
-        return _silent(worker, at) if due <= at.now else (_too_large(worker, at) or due)
+        return _silent(worker, at) if due <= at.now else (_too_large(worker, at) or _requested(worker, at) or due)
     match worker.phase:
         case Phase.BOOTING:
             return _boot(worker, at)
@@ -90,8 +90,16 @@ def _stopping(worker: WorkerView, at: Moment, stop_by: int) -> Verdict:
 def _boot(worker: WorkerView, at: Moment) -> Verdict:
     due = max(worker.forked_at, at.awake_at) + at.limits.boot_timeout_ns
     if due > at.now:
-        return due
+        return _requested(worker, at) or due
     return Kill(worker.id, KillStep.DUMP, _boot_reason(worker, at))
+
+
+def _requested(worker: WorkerView, at: Moment) -> Drain | None:
+    """Drain a worker whose own code, or the operator, asked for it."""
+    if worker.drain_wanted is None:
+        return None
+    figures = because(Reason.REQUESTED, owner=str(worker.drain_wanted), sessions=worker.sessions)
+    return Drain(worker.id, at.now + at.limits.drain_timeout_ns, figures)
 
 
 def _draining(worker: WorkerView, at: Moment) -> Verdict:

@@ -58,7 +58,9 @@ def test_a_mistake_is_one_line_an_exit_code_and_no_traceback(
 def test_a_good_config_is_a_block_and_exit_code_0(folder: Path) -> None:
     done = _prefork(folder, "check", "echo.py:Echo", PREFORK_POOL_MAX_WORKERS="7")
     assert (done.returncode, done.stderr) == (0, "")
-    assert any(line.split() == ["pool.max_workers", "7", "PREFORK_POOL_MAX_WORKERS"] for line in done.stdout.split("\n"))
+    assert any(
+        line.split() == ["pool.max_workers", "7", "PREFORK_POOL_MAX_WORKERS"] for line in done.stdout.split("\n")
+    )
 
 
 def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:

@@ -137,6 +137,12 @@ class PoolMachine(RuleBasedStateMachine):
             by = worker.paused_by | {owner} if on else worker.paused_by - {owner}
             self.world.set(worker.id, paused_by=by)
 
+    @rule(pick=small, owner=st.sampled_from([Owner.OPERATOR, Owner.APP]))
+    def one_asks_to_drain(self, pick: int, owner: Owner) -> None:
+        names = self.world.ids(Phase.SERVING, Phase.BOOTING)
+        if names:
+            self.world.set(names[pick % len(names)], drain_wanted=owner)
+
     @rule(pick=small, size=st.sampled_from([90_000_000, 160_000_000, 210_000_000]), spins=st.booleans())
     def one_grows(self, pick: int, size: int, spins: bool) -> None:
         names = self.world.ids(Phase.SERVING, Phase.DRAINING)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from prefork.cli.check import Line, block, lines
 from prefork.layers import Sources, load
 from prefork.layers.shape import shape
@@ -11,6 +9,8 @@ from prefork.layers.shape import shape
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.unit.cli.conftest import Outcome
 
@@ -24,7 +24,9 @@ def _lines(out: str) -> dict[str, tuple[str, ...]]:
 
 
 def test_each_number_says_where_it_comes_from(prefork: Prefork, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "prefork.toml").write_text('app = "echo.py:Echo"\nlisten = ["tcp://127.0.0.1:0"]\n[pool]\nmax_workers = 7\n')
+    (folder / "prefork.toml").write_text(
+        'app = "echo.py:Echo"\nlisten = ["tcp://127.0.0.1:0"]\n[pool]\nmax_workers = 7\n'
+    )
     monkeypatch.setenv("PREFORK_POOL_RECYCLE_MAX_AGE", "2h")
     done = prefork("check", "--min-spare", "2", "--drain-timeout", "90")
     rows = _lines(done.out)

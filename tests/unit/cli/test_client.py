@@ -78,8 +78,9 @@ def test_nobody_there_is_told_from_not_reachable(folder: Path, masters: Masters)
 def test_the_end_of_a_process_is_waited_for() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert wait_for_end(os.pidfd_open(child.pid), 0.01) is False
+    pidfd = os.pidfd_open(child.pid)
     child.communicate(b"\n")
-    assert wait_for_end(os.pidfd_open(os.getpid()), 0) is False
+    assert wait_for_end(pidfd, 5) is True
 
 
 def test_status_as_json_is_the_answer(prefork: Prefork, masters: Masters) -> None:

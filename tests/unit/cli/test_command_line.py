@@ -3,17 +3,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prefork.backends.registry import KnownBackend
 from prefork.cli.serve import become_master
 from prefork.errors import PreforkError
 from prefork.layers import Sources, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.cli.conftest import Outcome
 
@@ -63,8 +64,10 @@ USAGE = {
     "a negative number": ("check echo.py:Echo --min-workers -1", "--min-workers: '-1' is under the least, 0"),
     "a bare port": (
         "check echo.py:Echo --listen :1",
-        "--listen: ':1' is no listen URL: "
-        "say tcp://127.0.0.1:1 for this machine alone, or tcp://0.0.0.0:1 for every network",
+        (
+            "--listen: ':1' is no listen URL: "
+            "say tcp://127.0.0.1:1 for this machine alone, or tcp://0.0.0.0:1 for every network"
+        ),
     ),
     "a fixed number and another kind": (
         "check echo.py:Echo --workers 3 --kind spare",
@@ -76,23 +79,34 @@ USAGE = {
     ),
     "an unknown backend": (
         "check echo.py:Echo --backend gevnt",
-        "--backend: 'gevnt' is not known; installed: selectors "
-        "(third-party backends register in the entry-point group 'prefork.backends')",
+        (
+            "--backend: 'gevnt' is not known; installed: selectors "
+            "(third-party backends register in the entry-point group 'prefork.backends')"
+        ),
     ),
     "a backend almost right": (
         "check echo.py:Echo --backend selector",
-        "--backend: 'selector' is not known; installed: selectors; did you mean selectors? "
-        "(third-party backends register in the entry-point group 'prefork.backends')",
+        (
+            "--backend: 'selector' is not known; installed: selectors; did you mean selectors? "
+            "(third-party backends register in the entry-point group 'prefork.backends')"
+        ),
     ),
     "a config file that isn't there": ("serve -c no.toml", "-c no.toml: there is no such file"),
     "no app": ("serve", 'app: not given: say `prefork serve file.py:NAME`, or app = "file.py:NAME" in prefork.toml'),
     "a wait that is no duration": (
         "stop --timeout soon",
-        "--timeout: 'soon' is no duration: write seconds as a number, "
-        'or such as "30s", "500ms", "2m" or "1h"',
+        '--timeout: \'soon\' is no duration: write seconds as a number, or such as "30s", "500ms", "2m" or "1h"',
     ),
     "two ways to an instance": ("status -c a.toml --control b.ctl", "-c and --control: one of them is enough"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else is installed here, the messages list this one."""
+    only = [KnownBackend("selectors", "prefork.backends.selector_loop", "prefork")]
+    monkeypatch.setattr("prefork.backends.registry.known_backends", lambda: only)
+    monkeypatch.setattr("prefork.cli.backends.known_backends", lambda: only)
 
 
 @pytest.mark.parametrize(("line", "message"), USAGE.values(), ids=USAGE)
@@ -178,12 +192,14 @@ def test_serve_becomes_a_master_that_reads_the_same_sources(
     monkeypatch.setenv("PREFORK_NAME", "shop")
     (folder / "shop.toml").write_text("[pool]\nmin_workers = 3\n")
     with pytest.raises(_ExecedError):
-        prefork("serve", "echo.py:Echo", "-c", "shop.toml", "--listen", "tcp://h:1", "--listen", "unix:a", "--workers", "4")
+        prefork(
+            "serve", "echo.py:Echo", "-c", "shop.toml", "--listen", "tcp://h:1", "--listen", "unix:a", "--workers", "4"
+        )
     ((path, argv),) = execed
     handed = _handed_over(argv)
     assert path == argv[0] == sys.executable
     assert argv[-4:-1] == ["-P", "-m", "prefork.master"]
-    assert all(os.path.isabs(each) for each in handed["sys_path"])
+    assert all(Path(each).is_absolute() for each in handed["sys_path"])
     sources = Sources.from_json(handed["sources"])
     assert sources == Sources(
         cwd=str(folder),
@@ -217,5 +233,5 @@ def test_the_interpreter_s_own_flags_are_kept(
 
 def test_an_interpreter_that_is_gone_is_one_line(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
-    with pytest.raises(PreforkError, match="can't be started again: .* No such file or directory"):
+    with pytest.raises(PreforkError, match=r"can't be started again: .* No such file or directory"):
         become_master(Sources(str(folder)))

@@ -37,8 +37,10 @@ def test_several_are_listed(masters: Masters, folder: Path) -> None:
     at = f"{folder}/run/prefork"
     assert _refusal() == (
         ConfigError.exit_code,
-        f"2 instances run: shop (pid 1, -c /etc/shop.toml) at {at}/1.ctl, prefork (pid 2) at {at}/2.ctl: "
-        "say which one: --control PATH",
+        (
+            f"2 instances run: shop (pid 1, -c /etc/shop.toml) at {at}/1.ctl, prefork (pid 2) at {at}/2.ctl: "
+            "say which one: --control PATH"
+        ),
     )
 
 
@@ -94,9 +96,7 @@ def test_a_variable_comes_before_the_config_here(
     assert path.samefile(find(None, None))
 
 
-def test_one_that_hangs_is_not_waited_for_long(
-    masters: Masters, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_hangs_is_not_waited_for_long(masters: Masters, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instances, "_PROBE_TIMEOUT", 0.05)
     masters.start(folder / "run" / "prefork" / "1.ctl", None)
     path = masters.default(2)

@@ -38,8 +38,10 @@ IN_A_FILE = {
     "an infinite timeout": ("[pool]\ndrain_timeout = inf", "pool.drain_timeout: inf is over the most, 1e+09"),
     "a duration that is none": (
         '[pool]\ndrain_timeout = "soon"',
-        "pool.drain_timeout: 'soon' is no duration: "
-        'write seconds as a number, or such as "30s", "500ms", "2m" or "1h"',
+        (
+            "pool.drain_timeout: 'soon' is no duration: "
+            'write seconds as a number, or such as "30s", "500ms", "2m" or "1h"'
+        ),
     ),
     "a value for a table": ("pool = 5", "pool: 5 is not a table"),
     "a value for a table of kinds": ("[pool]\nsizing = 5", "pool.sizing: 5 is not a table"),
@@ -105,8 +107,10 @@ IN_A_FILE = {
     ),
     "a contradiction in a table below": (
         '[pool.recycle]\nmax_rss = "10MiB"\nhard_rss = "5MiB"',
-        "pool.recycle: hard_rss (5MiB) is not over max_rss (10MiB): raise hard_rss or lower max_rss, "
-        "so that a worker can be replaced before it is killed",
+        (
+            "pool.recycle: hard_rss (5MiB) is not over max_rss (10MiB): raise hard_rss or lower max_rss, "
+            "so that a worker can be replaced before it is killed"
+        ),
     ),
     "several mistakes": (
         '[pool]\nmax_workers = 2.5\nmin_workers = "x"\nfoo = 1',
@@ -219,11 +223,17 @@ def test_a_mistake_elsewhere_names_its_source(project: Project, sources: dict[st
 
 
 BROKEN = {
-    "cut short in a string": (b'app = "ec', 'line 1, column 10: unterminated string: the file ends here'),
-    "cut short in a list": (b'app = "a:b"\nlisten = ["tcp', "line 2, column 15: unterminated string: the file ends here"),
+    "cut short in a string": (b'app = "ec', "line 1, column 10: unterminated string: the file ends here"),
+    "cut short in a list": (
+        b'app = "a:b"\nlisten = ["tcp',
+        "line 2, column 15: unterminated string: the file ends here",
+    ),
     "cut short behind a list's comma": (b'listen = ["a",\n', "line 2, column 1: invalid value: the file ends here"),
     "cut short behind a key": (b"[pool]\nmax_workers =", "line 2, column 14: invalid value: the file ends here"),
-    "a bracket left open": (b"[pool\nmax_workers = 3", "line 1, column 6: expected ']' at the end of a table declaration"),
+    "a bracket left open": (
+        b"[pool\nmax_workers = 3",
+        "line 1, column 6: expected ']' at the end of a table declaration",
+    ),
     "a table twice": (b"[pool]\n[pool]", "line 2, column 6: cannot declare ('pool',) twice"),
     "not UTF-8": (b'name = "x"\napp = "\xff"', "line 2, column 8: byte 0xff is not UTF-8"),
 }

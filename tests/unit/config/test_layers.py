@@ -32,7 +32,7 @@ def test_each_layer_covers_the_one_below(project: Project) -> None:
 
 def test_each_value_knows_who_said_it(project: Project) -> None:
     project.write("pyproject.toml", PYPROJECT)
-    project.write("prefork.toml", '[pool.sizing]\nmin_spare = 1\n[backends.selectors]\nx = {y = 1}\n')
+    project.write("prefork.toml", "[pool.sizing]\nmin_spare = 1\n[backends.selectors]\nx = {y = 1}\n")
     loaded = project.load(
         environ={"PREFORK_NAME": "shop"},
         flags={"pool": {"min_workers": "2"}, "app": "top.py:Top"},
@@ -158,7 +158,14 @@ def test_variables_of_others_are_left_alone(project: Project, name: str) -> None
 
 def test_each_leaf_has_a_variable_that_sets_it(project: Project) -> None:
     project.write("prefork.toml", APP)
-    texts = {"name": "x", "backend": "x", "app": "a:b", "listen": "tcp://h:1", "control": "x", "pool.sizing.kind": "spare"}
+    texts = {
+        "name": "x",
+        "backend": "x",
+        "app": "a:b",
+        "listen": "tcp://h:1",
+        "control": "x",
+        "pool.sizing.kind": "spare",
+    }
     for leaf in shape().leaves.values():
         kind = leaf.kinds[0] if leaf.kinds else "spare"
         environ = {"PREFORK_POOL_SIZING_KIND": kind, leaf.variable: texts.get(leaf.dotted, _allowed(leaf.path[-1]))}
@@ -166,7 +173,9 @@ def test_each_leaf_has_a_variable_that_sets_it(project: Project) -> None:
 
 
 def _allowed(name: str) -> str:
-    return {"jitter": "0.5", "max_unavailable": "0.5", "heartbeat_timeout": "60s", "heartbeat_interval": "1"}.get(name, "3")
+    return {"jitter": "0.5", "max_unavailable": "0.5", "heartbeat_timeout": "60s", "heartbeat_interval": "1"}.get(
+        name, "3"
+    )
 
 
 def test_variables_and_flags_are_told_apart() -> None:
@@ -178,7 +187,7 @@ def test_variables_and_flags_are_told_apart() -> None:
     assert shape().flags(shape().leaves["name",]) == ("--name",)
 
 
-def test_sources_survive_json(project: Project) -> None:
+def test_sources_survive_json() -> None:
     sources = Sources("/x", "a.toml", {"pool": {"max_workers": "4"}}, {"pool.max_workers": "-w"}, {"PREFORK_NAME": "n"})
     assert Sources.from_json(json.loads(json.dumps(sources.to_json()))) == sources
     assert Sources.from_json(json.loads(json.dumps(Sources("/x").to_json()))) == Sources("/x")
@@ -195,7 +204,7 @@ def test_a_current_directory_that_is_gone_is_one_line(monkeypatch: pytest.Monkey
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(ConfigError, match="^the current directory can't be named: No such file or directory$"):
+    with pytest.raises(ConfigError, match=r"^the current directory can't be named: No such file or directory$"):
         Sources.here()
 
 

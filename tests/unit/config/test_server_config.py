@@ -95,5 +95,7 @@ def test_the_schema_knows_the_short_forms_of_listen() -> None:
 
 
 def test_a_config_survives_json() -> None:
-    config = ServerConfig(app="echo.py:Echo", listen="unix:/run/x.sock", control=False, backends={"selectors": {"a": 1}})
+    config = ServerConfig(
+        app="echo.py:Echo", listen="unix:/run/x.sock", control=False, backends={"selectors": {"a": 1}}
+    )
     assert ServerConfig.model_validate_json(config.model_dump_json(exclude_unset=True)) == config

@@ -43,9 +43,7 @@ def serving(name: int, age: float = 100, sessions: int = 0, **more: Any) -> Work
         "idle_since": None if sessions else NOW - s(age),
         "sessions": sessions,
     }
-    return WorkerView(
-        WorkerId(name), more.pop("generation", 1), Phase.SERVING, NOW - s(age), **(fields | more)
-    )
+    return WorkerView(WorkerId(name), more.pop("generation", 1), Phase.SERVING, NOW - s(age), **(fields | more))
 
 
 def busy(name: int, age: float = 100, **more: Any) -> WorkerView:
@@ -65,7 +63,9 @@ def ended(seq: int = 1, ready_ago: float | None = 1, **more: Any) -> ExitView:
     """An exit now, of a worker that was READY `ready_ago` seconds ago (None: never)."""
     ready_at = None if ready_ago is None else NOW - s(ready_ago)
     forked_at = NOW - s(2 if ready_ago is None else ready_ago + 1)
-    return ExitView(seq, WorkerId(90 + seq), 1, NOW, ready_at, more.pop("forked_at", forked_at), **({"ordered": None} | more))
+    return ExitView(
+        seq, WorkerId(90 + seq), 1, NOW, ready_at, more.pop("forked_at", forked_at), **({"ordered": None} | more)
+    )
 
 
 def pool(*workers: WorkerView, **more: Any) -> PoolView:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from prefork.policy.config import PoolConfig, RecycleConfig, StaticSizing
-from prefork.policy.model import KillStep, Phase, PoolView, WorkerId, WorkerView
+from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing
+from prefork.policy.model import KillStep, Owner, Phase, PoolView, WorkerId, WorkerView
 from tests.unit.policy.pools import NOW, STARTED, booting, busy, draining, killed, plan_for, pool, s, said, serving
 
-NOBODY = PoolConfig(min_workers=0, sizing=StaticSizing(workers=0))
+KEPT = SpareSizing(max_spare=20)
 ROOM = PoolConfig(min_workers=0, max_workers=9, recycle=RecycleConfig(hard_rss="2GB"))
 QUIET = {"heard_at": NOW - s(30)}
 
@@ -33,13 +33,17 @@ def one_of(worker: WorkerView, **more: object) -> PoolView:
         ),
         pytest.param(busy(1, 29, heard_at=None), [], id="never heard counts from ready, not from fork"),
         pytest.param(
-            busy(1, 30, heard_at=None), ["kill 1 dump silent_blocked"], id="never heard since ready is silent in the end"
+            busy(1, 30, heard_at=None),
+            ["kill 1 dump silent_blocked"],
+            id="never heard since ready is silent in the end",
         ),
         pytest.param(busy(1, 5, heard_at=NOW - s(40)), [], id="a beat older than ready is none"),
         pytest.param(busy(1, rss=2_000_000_000), [], id="memory at hard_rss is allowed"),
         pytest.param(busy(1, rss=2_000_000_001), ["kill 1 kill hard_rss"], id="memory over hard_rss is killed at once"),
         pytest.param(
-            busy(1, rss=3_000_000_000, boot_rss=2_000_000_000), [], id="a worker born at hard_rss is never killed for it"
+            busy(1, rss=3_000_000_000, boot_rss=2_000_000_000),
+            [],
+            id="a worker born at hard_rss is never killed for it",
         ),
         pytest.param(
             busy(1, **QUIET, rss=2_000_000_001), ["kill 1 dump silent_blocked"], id="silent outranks the hard limit"
@@ -55,6 +59,8 @@ def one_of(worker: WorkerView, **more: object) -> PoolView:
         pytest.param(
             draining(1, ready_at=None, heard_at=None), [], id="one told to drain while booting has a deadline, no beat"
         ),
+        pytest.param(busy(1, drain_wanted=Owner.APP), ["drain 1 requested"], id="one that asks to drain drains"),
+        pytest.param(booting(1, drain_wanted=Owner.OPERATOR), ["drain 1 requested"], id="even while it boots"),
         pytest.param(killed(busy(1), ago=0.299), [], id="the ladder waits 300 ms"),
         pytest.param(killed(busy(1, **QUIET)), ["kill 1 abort silent_blocked"], id="after dump comes abort"),
         pytest.param(
@@ -81,10 +87,14 @@ def test_a_worker_is_judged(worker: WorkerView, expected: list[str]) -> None:
     [
         pytest.param(busy(1), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="serving drains"),
         pytest.param(booting(1), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="booting drains"),
-        pytest.param(busy(1), 0, ["kill 1 kill stopping", "end_mold 1 stopping"], id="at the deadline serving is killed"),
+        pytest.param(
+            busy(1), 0, ["kill 1 kill stopping", "end_mold 1 stopping"], id="at the deadline serving is killed"
+        ),
         pytest.param(draining(1, 5), 5, ["end_mold 1 stopping"], id="one that drains by then isn't told twice"),
         pytest.param(draining(1, 3), 5, ["end_mold 1 stopping"], id="an earlier deadline of its own stands"),
-        pytest.param(draining(1, 9), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="a later deadline moves earlier"),
+        pytest.param(
+            draining(1, 9), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="a later deadline moves earlier"
+        ),
         pytest.param(
             draining(1, None), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="a drain without deadline gets one"
         ),
@@ -92,7 +102,9 @@ def test_a_worker_is_judged(worker: WorkerView, expected: list[str]) -> None:
             draining(1, 0), 5, ["kill 1 kill overstayed_drain", "end_mold 1 stopping"], id="an overstayed one is killed"
         ),
         pytest.param(killed(busy(1), ago=0.1), 5, ["end_mold 1 stopping"], id="a ladder goes on at its pace"),
-        pytest.param(killed(busy(1), ago=0.1), 0, ["kill 1 kill stopping", "end_mold 1 stopping"], id="or ends at once"),
+        pytest.param(
+            killed(busy(1), ago=0.1), 0, ["kill 1 kill stopping", "end_mold 1 stopping"], id="or ends at once"
+        ),
         pytest.param(killed(busy(1), KillStep.KILL), 0, ["end_mold 1 stopping"], id="who was killed isn't told again"),
     ],
 )
@@ -124,14 +136,14 @@ def test_a_stop_without_deadline_has_the_drain_timeout() -> None:
     ],
 )
 def test_the_next_look_is_at(worker: WorkerView, after: float | None) -> None:
-    plan = plan_for(PoolConfig(min_workers=0), one_of(worker))
+    plan = plan_for(PoolConfig(min_workers=0, sizing=KEPT), one_of(worker))
     assert plan.next_check_at == (None if after is None else NOW + s(after))
 
 
 def test_a_frozen_host_ends_nobody_for_silence() -> None:
     asleep = STARTED._replace(last_now=NOW - s(500), next_check_at=NOW - s(400))
     view = pool(busy(1, heard_at=NOW - s(500)), busy(2, heard_at=NOW - s(500)), booting(3, 500))
-    plan = plan_for(PoolConfig(min_workers=0), view, asleep)
+    plan = plan_for(PoolConfig(min_workers=0, sizing=KEPT), view, asleep)
     assert said(plan) == []
     assert plan.memory.awake_at == NOW
     assert plan.next_check_at == NOW + s(30)

@@ -1,0 +1,590 @@
+"""The clauses of `prefork.backends.contract`, one by one, on the selectors loop."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from prefork import wire
+from prefork.app.framing import Lines, Stream
+from prefork.app.session import Session
+from prefork.wire import WANT_DRAIN, WANT_PAUSE_APP, WANT_PAUSE_OPERATOR, WANT_RETIRE, WANT_SWEEP
+
+Start = Callable[..., Any]
+MS = 1_000_000
+
+
+def until(fact: Callable[[], Any]) -> None:
+    end = time.monotonic() + 10
+    while not fact():
+        assert time.monotonic() < end
+        select.select([], [], [], 0.001)
+
+
+def test_01_ready_comes_before_the_first_accept_and_a_wish_already_there_is_obeyed(start: Start) -> None:
+    worker = start(wanted=WANT_PAUSE_OPERATOR)  # start() reads READY
+    worker.acts_on(WANT_PAUSE_OPERATOR)
+    worker.connect(opened=False)
+    worker.want(WANT_PAUSE_OPERATOR | WANT_PAUSE_APP)
+    worker.acts_on(WANT_PAUSE_OPERATOR | WANT_PAUSE_APP)
+    assert worker.sessions == 0
+
+
+def test_02_a_paused_worker_accepts_nothing_and_serves_on_until_it_is_resumed(start: Start) -> None:
+    worker = start()
+    old = worker.connect()
+    worker.want(WANT_PAUSE_APP)
+    worker.acts_on(WANT_PAUSE_APP)
+    assert worker.slot[wire.GATE] == wire.GATE_PAUSED
+    new = worker.connect(opened=False)
+    old.echoes()
+    assert worker.sessions == 1
+    worker.want(0)
+    new.echoes()
+    assert worker.sessions == 2
+
+
+def test_03_the_cap_is_exact(start: Start) -> None:
+    worker = start(max_sessions=2)
+    clients = [worker.connect(), worker.connect()]
+    waiting = [worker.connect(opened=False) for _ in range(20)]
+    for _ in range(10):
+        worker.channel.send(wire.pack(wire.Bell()))
+        clients[0].echoes()
+    assert (worker.slot[wire.ACCEPTED], worker.slot[wire.GATE]) == (2, wire.GATE_FULL)
+    clients[1].socket.close()
+    waiting[0].echoes()
+    clients[0].echoes()
+    assert (worker.slot[wire.ACCEPTED], worker.sessions) == (3, 2)
+
+
+def test_04_told_to_retire_it_ends_without_a_session_and_declines_with_one(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    worker.want(WANT_RETIRE)
+    assert worker.hear() == wire.Declined()
+    client.echoes()
+    worker.want(0)
+    client.socket.close()
+    worker.holds(0)
+    worker.want(WANT_RETIRE)
+    assert worker.ended() == 0
+    with pytest.raises(ConnectionResetError):
+        assert worker.channel.recv(100) == b"", "it said more than DECLINED"
+        raise ConnectionResetError
+
+
+def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(start: Start) -> None:
+    worker = start()
+    idle, cut, later = (worker.connect() for _ in range(3))
+    for each in (idle, cut, later):
+        each.echoes()
+    cut.socket.sendall(b"echo cut sh")
+    later.say("later 0.2 done")
+    idle.echoes()
+    began = time.monotonic_ns()
+    worker.want(WANT_DRAIN, by=began + 20_000 * MS)
+    notes = ["closed NoneType", "draining 20", "draining 20"]
+    idle.is_over()
+    later.hears("done")
+    later.is_over()
+    cut.socket.sendall(b"ort\n")
+    cut.hears("cut short")
+    cut.is_over()
+    assert worker.ended() == 0
+    assert sorted(worker._text.decode().split("\n") + os.read(worker._notes, 65536).decode().splitlines()) == sorted(
+        ["", *notes, "closed NoneType", "closed NoneType"]
+    )
+
+
+def test_05_what_the_kernel_holds_when_a_drain_begins_is_answered(start: Start) -> None:
+    worker = start()
+    blocking, client = worker.connect(), worker.connect()
+    client.echoes()
+    blocking.say("block")
+    worker.noted("blocked")
+    client.say("echo in time")
+    worker.want(WANT_DRAIN)
+    worker.unlatch()
+    client.hears("in time")
+    client.is_over()
+    assert worker.ended() == 0
+
+
+def test_05_a_session_just_opened_may_still_send_its_request(start: Start) -> None:
+    worker = start()
+    blocking = worker.connect()
+    blocking.say("block")
+    worker.noted("blocked")
+    client = worker.connect(opened=False)
+    worker.want(WANT_DRAIN | WANT_SWEEP)
+    worker.unlatch()
+    worker.acts_on(WANT_DRAIN)
+    client.say("echo in time")
+    client.hears("in time")
+    client.is_over()
+    assert worker.ended() == 0
+
+
+def test_06_who_is_not_idle_by_the_deadline_is_ended(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.socket.sendall(b"echo cut sh")
+    client.echoes if False else client.socket.sendall(b"ort\necho never finish")
+    client.hears("cut short")
+    worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
+    worker.noted("draining 0")
+    worker.noted("closed DrainTimeoutError")
+    client.is_over()
+    assert worker.ended() == 0
+
+
+def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(start: Start) -> None:
+    worker = start(drain_timeout_ns=50 * MS)
+    client = worker.connect()
+    client.socket.sendall(b"echo a\necho never finish")
+    client.hears("a")
+    worker.want(WANT_DRAIN)
+    worker.noted("draining 0")
+    worker.noted("closed DrainTimeoutError")
+    assert worker.ended() == 0
+
+
+def test_07_a_sweep_serves_what_is_queued_and_then_accepts_no_more(start: Start) -> None:
+    worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)
+    clients = [worker.connect(opened=False) for _ in range(10)]
+    for client in clients:
+        client.say("echo served")
+    worker.want(WANT_DRAIN | WANT_SWEEP)
+    for client in clients:
+        client.hears("served")
+        client.is_over()
+    assert worker.ended() == 0
+    assert worker.slot[wire.ACCEPTED] == 10
+
+
+def test_08_when_the_channel_ends_an_idle_worker_is_gone(start: Start) -> None:
+    worker = start()
+    worker.channel.close()
+    assert worker.ended() == 0
+
+
+def test_08_when_the_channel_ends_the_port_is_free_and_sessions_drain(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.socket.sendall(b"echo a\necho cut sh")
+    client.hears("a")
+    address = worker.listeners[0].getsockname()
+    worker.listeners[0].close()
+    worker.channel.close()
+    worker.noted("draining 30")
+    assert socket.socket().connect_ex(address) == errno.ECONNREFUSED
+    client.socket.sendall(b"ort\n")
+    client.hears("cut short")
+    client.is_over()
+    assert worker.ended() == 0
+
+
+def test_08_unread_records_do_not_hide_the_end_of_the_channel(start: Start) -> None:
+    worker = start()
+    os.kill(worker.pid, signal.SIGUSR1)
+    until(lambda: select.select([worker.channel], [], [], 0)[0])
+    worker.channel.close()
+    assert worker.ended() == 0
+
+
+def test_09_the_heartbeat_stands_still_while_a_callback_blocks(start: Start) -> None:
+    worker = start(heartbeat_interval_ns=10 * MS)
+    client = worker.connect()
+    client.say("block")
+    worker.noted("blocked")
+    beat = worker.slot[wire.HEARTBEAT]
+    assert worker.slot[wire.TURN_AT] == beat
+    until(lambda: time.monotonic_ns() - beat > 100 * MS)
+    assert worker.slot[wire.HEARTBEAT] == beat
+    worker.unlatch()
+    until(lambda: worker.slot[wire.HEARTBEAT] > beat and worker.slot[wire.TURN_AT] == 0)
+    assert worker.slot[wire.BUSY] >= 100 * MS
+
+
+def test_09_an_idle_worker_wakes_once_a_heartbeat_interval_and_for_nothing_else(start: Start) -> None:
+    interval = 50 * MS
+    worker = start(heartbeat_interval_ns=interval)
+    beats = [worker.slot[wire.HEARTBEAT]]
+    while len(beats) < 6:
+        beat = worker.slot[wire.HEARTBEAT]
+        if beat != beats[-1]:
+            beats.append(beat)
+        select.select([], [], [], 0.0005)
+    assert all(b - a >= interval for a, b in zip(beats[1:], beats[2:], strict=False))
+    assert worker.slot[wire.RSS] > 1_000_000
+    assert worker.slot[wire.CPU] > 0
+    assert worker.slot[wire.CPU_AT] > 0
+
+
+def test_09_a_worker_that_cannot_look_dies_of_its_interval_timer(start: Start) -> None:
+    worker = start(heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+    worker.connect().say("block")
+    worker.noted("blocked")
+    assert worker.ended() == -signal.SIGALRM
+
+
+def test_10_figures_are_true_at_once(start: Start) -> None:
+    worker = start()
+    since = worker.slot[wire.IDLE_SINCE]
+    assert since > 0
+    first, second = worker.connect(), worker.connect()
+    assert (worker.slot[wire.ACCEPTED], worker.slot[wire.CLOSED], worker.slot[wire.IDLE_SINCE]) == (2, 0, 0)
+    first.socket.close()
+    worker.holds(1)
+    assert worker.slot[wire.IDLE_SINCE] == 0
+    second.socket.close()
+    worker.holds(0)
+    assert (worker.slot[wire.ACCEPTED], worker.slot[wire.CLOSED]) == (2, 2)
+    assert worker.slot[wire.IDLE_SINCE] > since
+
+
+class Raises(Session[str]):
+    """Raises in the callback that it is told to."""
+
+    framer = Lines
+    where = "opened"
+
+    def reach(self, callback: str) -> None:
+        if callback == self.where:
+            raise ValueError(f"in {callback}")
+
+    def opened(self) -> None:
+        self.send("hello")
+        self.reach("opened")
+
+    def received(self, _line: str, /) -> None:
+        self.reach("received")
+        self.conn.call_later(0, self.reach, "call_later")
+
+    def flushed(self) -> None:
+        self.reach("flushed")
+
+    def eof(self) -> None:
+        self.reach("eof")
+
+    def draining(self, _seconds_left: float, /) -> None:
+        self.reach("draining")
+
+    def closed(self, exc: BaseException | None, /) -> None:
+        if exc is None or str(exc) != f"in {self.where}":
+            raise AssertionError(f"closed({exc!r})")
+        super().closed(exc)
+
+
+@pytest.mark.parametrize("where", ["opened", "received", "flushed", "eof", "draining", "call_later"])
+def test_11_an_exception_ends_its_session_and_touches_no_other(start: Start, where: str) -> None:
+    others: list[int] = []
+
+    def make() -> Session[str]:
+        others.append(1)
+        session = Raises()
+        session.where = where if len(others) == 2 else "nowhere"
+        return session
+
+    worker = start(make)
+    good, bad = worker.connect(opened=False), worker.connect(opened=False)
+    name = "{}:{}".format(*bad.socket.getsockname())
+    good.hears("hello")
+    bad.hears("hello")
+    bad.say("x" if where != "draining" else "x\npart")
+    if where == "eof":
+        bad.socket.shutdown(socket.SHUT_WR)
+    if where == "draining":
+        bad.socket.sendall(b"partial")
+        until(lambda: worker.slot[wire.TURN_AT] == 0)
+        good.socket.sendall(b"partial")
+        worker.want(WANT_DRAIN)
+    until(lambda: worker.slot[wire.CLOSED] == 1)
+    assert worker.log == [f"session with {name} ended by ValueError: in {where}"]
+    assert (worker.slot[wire.ERRORS], worker.sessions) == (1, 1)
+
+
+def test_11_bad_framing_ends_the_session_with_one_line_and_what_was_answered_is_sent(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.socket.sendall(b"echo a\necho b\n\xff\necho c\n")
+    client.hears("a")
+    client.hears("b")
+    client.is_over()
+    worker.noted("closed FramingError")
+    (line,) = worker.log
+    assert "session with 127.0.0.1:" in line
+    assert line.endswith("ended: a line is not UTF-8: invalid start byte in b'\\xff'")
+    assert worker.slot[wire.ERRORS] == 0
+
+
+def test_11_closed_that_raises_is_logged_and_swallowed(start: Start) -> None:
+    class BadEnd(Session[str]):
+        framer = Lines
+
+        def closed(self, _exc: BaseException | None, /) -> None:
+            raise ValueError("at the end")
+
+    worker = start(BadEnd)
+    worker.connect(opened=False).socket.close()
+    until(lambda: worker.slot[wire.CLOSED] == 1)
+    (line,) = worker.log
+    assert line.endswith("closed() raised ValueError: at the end")
+
+
+def test_11_a_session_that_cannot_be_made_ends_its_connection_alone(start: Start) -> None:
+    def make() -> Session[str]:
+        raise ValueError("no database")
+
+    worker = start(make)
+    for count in (1, 2):
+        worker.connect(opened=False).is_over()
+        until(lambda count=count: worker.slot[wire.CLOSED] == count)
+    assert [line.partition(" ended by ")[2] for line in worker.log] == ["ValueError: no database"] * 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "ends", "closed"),
+    [
+        pytest.param("close", "is_over", "closed NoneType", id="closed by the session"),
+        pytest.param("close\nclose\nraise x", "is_over", "closed NoneType", id="closed, then more arrives"),
+        pytest.param("abort", "is_reset", "closed NoneType", id="aborted"),
+        pytest.param("raise x", "is_over", "closed ValueError", id="ended by an exception"),
+    ],
+)
+def test_12_closed_comes_exactly_once_as_the_last(start: Start, lines: str, ends: str, closed: str) -> None:
+    worker = start()
+    client = worker.connect()
+    client.say(lines)
+    worker.noted(closed)
+    if lines.startswith("close"):
+        client.hears("bye")
+    if lines.startswith("raise"):
+        client.hears("last words")
+    getattr(client, ends)()
+    worker.holds(0)
+    worker.no_more_notes()
+
+
+def test_12_a_lost_connection_reaches_closed(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.echoes()
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    worker.noted("closed ConnectionResetError")
+    assert worker.log == []
+
+
+def test_13_out_of_files_it_waits_and_goes_on_when_one_is_free(start: Start) -> None:
+    worker = start(files=4)
+    first = worker.connect()
+    began = time.monotonic()
+    waiting = [worker.connect(opened=False) for _ in range(6)]
+    until(lambda: worker.slot[wire.GATE] & wire.GATE_BACKOFF)
+    held = worker.sessions
+    assert held < 7
+    until(lambda: time.monotonic() - began > 0.3)
+    assert len(worker.log) <= 1 + (time.monotonic() - began)
+    assert worker.log[0].startswith("can't accept: Too many open files; ")
+    first.echoes()
+    first.socket.close()
+    waiting[0].socket.close()
+    until(lambda: worker.slot[wire.ACCEPTED] == held + 2)
+
+
+def test_14_a_connection_reset_before_its_accept_is_counted(start: Start) -> None:
+    worker = start(wanted=WANT_PAUSE_APP)
+    worker.acts_on(WANT_PAUSE_APP)
+    client = worker.connect(opened=False)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    worker.want(0)
+    until(lambda: worker.slot[wire.REFUSED] == 1)
+    assert (worker.slot[wire.ACCEPTED], worker.log) == (0, [])
+    worker.connect().echoes()
+
+
+def test_15_nothing_leaks_over_a_thousand_sessions(start: Start) -> None:
+    worker = start()
+    worker.connect().socket.close()
+    worker.holds(0)
+    before = (os.listdir(f"/proc/{worker.pid}/fd"), os.listdir(f"/proc/{worker.pid}/task"))
+    for number in range(1000):
+        client = worker.connect(opened=False)
+        if number % 4 == 0:
+            client.say("raise x")
+        elif number % 4 == 1:
+            client.say("later 100 x")
+        elif number % 4 == 2:
+            client.say("abort")
+        client.socket.close()
+    until(lambda: worker.slot[wire.CLOSED] == 1001)
+    assert before == (os.listdir(f"/proc/{worker.pid}/fd"), os.listdir(f"/proc/{worker.pid}/task"))
+
+
+class HalfOpen(Session[bytes]):
+    """Answers only when the peer's input has ended."""
+
+    framer = Stream
+
+    def received(self, item: bytes, /) -> None:
+        self.got = getattr(self, "got", b"") + item
+
+    def eof(self) -> None:
+        self.conn.call_later(0.01, self.answer)
+
+    def answer(self) -> None:
+        self.send(self.got[::-1])
+        self.close()
+
+
+def test_16_after_the_end_of_input_a_session_may_still_send(start: Start) -> None:
+    worker = start(HalfOpen)
+    client = worker.connect(opened=False)
+    client.socket.sendall(b"abc")
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.socket.recv(100) == b"cba"
+    client.is_over()
+
+
+def test_16_by_default_it_closes_once_all_is_sent(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.say("pour 5000")
+    client.socket.shutdown(socket.SHUT_WR)
+    for number in range(5000):
+        client.hears(f"{number:01000}")
+    client.is_over()
+    worker.noted("eof")
+    worker.noted("closed NoneType")
+
+
+def test_17_frames_may_come_split_and_joined(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    for byte in b"echo split\r\n":
+        client.socket.sendall(bytes([byte]))
+    client.hears("split")
+    client.socket.sendall(b"".join(b"echo %d\n" % number for number in range(3000)))
+    for number in range(3000):
+        client.hears(str(number))
+
+
+def test_18_a_slow_reader_gets_every_byte_and_holds_up_nobody(start: Start) -> None:
+    worker = start()
+    slow, other = worker.connect(), worker.connect()
+    slow.say("pour 20000")
+    slow.say("echo queued behind")
+    other.echoes()
+    for number in range(20000):
+        slow.hears(f"{number:01000}")
+    slow.hears("queued behind")
+
+
+def test_18_a_close_waits_for_a_slow_reader(start: Start) -> None:
+    worker = start()
+    slow, other = worker.connect(), worker.connect()
+    slow.say("pour 20000")
+    slow.say("close")
+    other.echoes()
+    for number in range(20000):
+        slow.hears(f"{number:01000}")
+    slow.hears("bye")
+    slow.is_over()
+
+
+def test_19_a_lost_doorbell_is_made_good_at_the_next_beat(start: Start) -> None:
+    worker = start(heartbeat_interval_ns=20 * MS)
+    worker.want(WANT_PAUSE_APP, ring=False)
+    worker.acts_on(WANT_PAUSE_APP)
+    worker.want(WANT_DRAIN, ring=False)
+    assert worker.ended() == 0
+
+
+def test_20_a_doorbell_makes_it_try_an_accept(start: Start) -> None:
+    """Two workers on one queue: the wake-up goes to one that is stopped, and the doorbell hands it on."""
+    worker = start()
+    blocking = worker.connect()
+    blocking.say("block")
+    worker.noted("blocked")
+    client = worker.connect(opened=False)
+    worker.channel.send(wire.pack(wire.Bell()))
+    worker.unlatch()
+    client.echoes()
+
+
+@pytest.mark.parametrize(
+    ("signum", "record"),
+    [
+        (signal.SIGINT, wire.Request("drain", "operator")),
+        (signal.SIGTERM, wire.Request("drain", "operator")),
+        (signal.SIGUSR1, wire.Request("pause", "operator")),
+        (signal.SIGUSR2, wire.Request("resume", "operator")),
+    ],
+)
+def test_21_a_signal_is_a_request_to_the_master(start: Start, signum: signal.Signals, record: wire.Record) -> None:
+    worker = start()
+    for ignored in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE):
+        os.kill(worker.pid, ignored)
+    os.kill(worker.pid, signum)
+    assert worker.hear() == record
+    worker.connect().echoes()
+
+
+def test_22_what_one_callback_sends_arrives_in_one_piece(start: Start) -> None:
+    class Three(Session[str]):
+        framer = Lines
+
+        def opened(self) -> None:
+            for word in ("one", "two", "three"):
+                self.send(word)
+
+    client = start(Three).connect(opened=False)
+    assert client.socket.recv(1000) == b"one\ntwo\nthree\n"
+
+
+def test_23_system_exit_leaves_run(start: Start) -> None:
+    worker = start()
+    worker.connect().say("exit 7")
+    assert worker.ended() == 7
+
+
+def test_24_calls_are_made_later_unless_cancelled(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.say("later 0.02 second")
+    client.say("later 0.001 first")
+    client.hears("first")
+    client.hears("second")
+    client.say("cancel")
+    client.hears("made")
+
+
+def test_24_a_call_ends_with_its_session_and_its_exception_is_the_sessions(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    client.say("later 0.02 raise")
+    client.say("close")
+    client.hears("bye")
+    other = worker.connect(opened=False)
+    worker.noted("closed NoneType")
+    other.say("later 0.03 raise")
+    other.is_over()
+    assert worker.slot[wire.ERRORS] == 1
+
+
+def test_every_listener_is_served_and_told(start: Start) -> None:
+    worker = start(listeners=2)
+    for at in (0, 1, 1, 0):
+        worker.connect(at=at).echoes()

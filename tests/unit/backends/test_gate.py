@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from prefork.backends.gate import LOG_INTERVAL_NS, LONGEST_BACKOFF_NS, SHORTEST_BACKOFF_NS, Gate
+from prefork.wire import (
+    GATE_BACKOFF,
+    GATE_DRAINING,
+    GATE_FULL,
+    GATE_PAUSED,
+    WANT_DRAIN,
+    WANT_PAUSE_APP,
+    WANT_PAUSE_OPERATOR,
+    WANT_PAUSE_POLICY,
+    WANT_RETIRE,
+    WANT_SWEEP,
+)
+
+MS = 1_000_000
+
+
+class State(NamedTuple):
+    """What a gate says of itself."""
+
+    open: bool = True
+    bits: int = 0
+    actual: int = 0
+    done: bool = False
+
+
+def state(gate: Gate) -> State:
+    return State(gate.open, gate.bits, gate.actual, gate.done)
+
+
+def after(*steps: tuple[str, int] | str, max_sessions: int = 0) -> tuple[Gate, list[bool]]:
+    """A gate after `steps`, and each answer that was one: a method's name, or (name, argument)."""
+    gate = Gate(max_sessions)
+    answers = []
+    for step in steps:
+        name, *arguments = (step,) if isinstance(step, str) else step
+        answer = getattr(gate, str(name))(*arguments)
+        if answer is not None:
+            answers.append(answer)
+    return gate, answers
+
+
+OPEN, CLOSE = "session_opened", "session_closed"
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([], State(), id="a new gate is open"),
+        pytest.param([OPEN] * 1000, State(), id="without a cap it is never full"),
+        pytest.param(
+            [("learn", WANT_PAUSE_OPERATOR)], State(False, GATE_PAUSED, WANT_PAUSE_OPERATOR), id="one pause shuts it"
+        ),
+        pytest.param(
+            [("learn", WANT_PAUSE_OPERATOR | WANT_PAUSE_APP), ("learn", WANT_PAUSE_APP)],
+            State(False, GATE_PAUSED, WANT_PAUSE_APP),
+            id="of two pauses both must end",
+        ),
+        pytest.param([("learn", WANT_PAUSE_POLICY), ("learn", 0)], State(), id="a resume opens it"),
+        pytest.param(
+            [("learn", WANT_DRAIN)], State(False, GATE_DRAINING, WANT_DRAIN, True), id="a drain without sessions is done"
+        ),
+        pytest.param(
+            [OPEN, ("learn", WANT_DRAIN)], State(False, GATE_DRAINING, WANT_DRAIN), id="a drain waits for its sessions"
+        ),
+        pytest.param(
+            [OPEN, ("learn", WANT_DRAIN), CLOSE],
+            State(False, GATE_DRAINING, WANT_DRAIN, True),
+            id="and is done with the last",
+        ),
+        pytest.param(
+            [OPEN, ("learn", WANT_DRAIN), ("learn", 0)],
+            State(False, GATE_DRAINING, WANT_DRAIN),
+            id="a drain is never taken back",
+        ),
+        pytest.param([OPEN, "orphan"], State(False, GATE_DRAINING, WANT_DRAIN), id="an orphan drains"),
+        pytest.param(["orphan"], State(False, GATE_DRAINING, WANT_DRAIN, True), id="an idle orphan is done"),
+        pytest.param(
+            [("learn", WANT_RETIRE)],
+            State(False, GATE_DRAINING, WANT_RETIRE, True),
+            id="told to retire without a session it is done",
+        ),
+        pytest.param([OPEN, ("learn", WANT_RETIRE)], State(), id="with a session it stays as it was"),
+        pytest.param(
+            [OPEN, ("learn", WANT_RETIRE), CLOSE], State(), id="it does not retire later, when its session ends"
+        ),
+        pytest.param(
+            [("learn", WANT_RETIRE | WANT_PAUSE_APP)],
+            State(False, GATE_PAUSED | GATE_DRAINING, WANT_PAUSE_APP | WANT_RETIRE, True),
+            id="a paused one retires too",
+        ),
+        pytest.param(
+            [("learn", WANT_DRAIN | WANT_SWEEP)],
+            State(True, 0, WANT_DRAIN | WANT_SWEEP),
+            id="a sweep goes on accepting, even without sessions",
+        ),
+        pytest.param(
+            [("learn", WANT_DRAIN | WANT_SWEEP), OPEN, "queue_empty"],
+            State(False, GATE_DRAINING, WANT_DRAIN),
+            id="until the queue is empty",
+        ),
+        pytest.param(
+            [("learn", WANT_DRAIN | WANT_SWEEP), "queue_empty"],
+            State(False, GATE_DRAINING, WANT_DRAIN, True),
+            id="a sweep that found nobody is done",
+        ),
+        pytest.param(
+            [("learn", WANT_DRAIN | WANT_SWEEP | WANT_PAUSE_APP)],
+            State(False, GATE_PAUSED | GATE_DRAINING, WANT_DRAIN | WANT_PAUSE_APP, True),
+            id="a paused worker sweeps nothing",
+        ),
+        pytest.param(
+            [("learn", WANT_DRAIN | WANT_SWEEP), "orphan"],
+            State(False, GATE_DRAINING, WANT_DRAIN, True),
+            id="an orphan sweeps nothing",
+        ),
+        pytest.param(
+            [("learn", WANT_SWEEP)], State(), id="a sweep alone means nothing"
+        ),
+        pytest.param(
+            ["queue_empty", ("learn", WANT_DRAIN | WANT_SWEEP)],
+            State(True, 0, WANT_DRAIN | WANT_SWEEP),
+            id="that the queue was empty before says nothing",
+        ),
+        pytest.param([("out_of_files", 0)], State(False, GATE_BACKOFF), id="out of files shuts it"),
+        pytest.param(
+            [("out_of_files", 0), ("tick", SHORTEST_BACKOFF_NS - 1)], State(False, GATE_BACKOFF), id="for a while"
+        ),
+        pytest.param([("out_of_files", 0), ("tick", SHORTEST_BACKOFF_NS)], State(), id="and not for longer"),
+        pytest.param([OPEN, ("out_of_files", 0), CLOSE], State(), id="or until a session ends"),
+    ],
+)
+def test_gate(steps: list[tuple[str, int] | str], expected: State) -> None:
+    assert state(after(*steps)[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([OPEN], State(), id="under the cap it is open"),
+        pytest.param([OPEN, OPEN], State(False, GATE_FULL), id="at the cap it is shut"),
+        pytest.param([OPEN, OPEN, CLOSE], State(), id="below it again it is open"),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_DRAIN | WANT_SWEEP)],
+            State(False, GATE_FULL, WANT_DRAIN | WANT_SWEEP),
+            id="a sweep keeps the cap",
+        ),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_DRAIN | WANT_SWEEP), CLOSE],
+            State(True, 0, WANT_DRAIN | WANT_SWEEP),
+            id="and goes on when a place is free",
+        ),
+    ],
+)
+def test_gate_with_a_cap_of_two(steps: list[tuple[str, int] | str], expected: State) -> None:
+    assert state(after(*steps, max_sessions=2)[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "answers"),
+    [
+        pytest.param([("learn", WANT_RETIRE)], [False], id="without a session nothing is declined"),
+        pytest.param([OPEN, ("learn", WANT_RETIRE)], [True], id="with one it is declined"),
+        pytest.param([OPEN, ("learn", WANT_RETIRE), ("learn", WANT_RETIRE)], [True, False], id="once"),
+        pytest.param(
+            [OPEN, ("learn", WANT_RETIRE), ("learn", 0), ("learn", WANT_RETIRE)],
+            [True, False, True],
+            id="and again when asked again",
+        ),
+        pytest.param([OPEN, ("learn", WANT_RETIRE | WANT_DRAIN)], [False], id="a drain is obeyed in its place"),
+    ],
+)
+def test_declined(steps: list[tuple[str, int] | str], answers: list[bool]) -> None:
+    assert after(*steps)[1] == answers
+
+
+def test_the_backoff_doubles_up_to_half_a_second_and_starts_again_after_an_accept() -> None:
+    gate = Gate(0)
+    lengths = []
+    for _ in range(8):
+        gate.out_of_files(0)
+        lengths.append(gate.retry_at)
+    assert lengths[:3] == [10 * MS, 20 * MS, 40 * MS]
+    assert lengths[-2:] == [LONGEST_BACKOFF_NS, LONGEST_BACKOFF_NS]
+    gate.session_opened()
+    gate.out_of_files(0)
+    assert gate.retry_at == SHORTEST_BACKOFF_NS
+
+
+def test_out_of_files_is_logged_once_a_second_at_most() -> None:
+    gate = Gate(0)
+    times = [5, 6, 5 + LOG_INTERVAL_NS - 1, 5 + LOG_INTERVAL_NS, 6 + LOG_INTERVAL_NS]
+    assert [gate.out_of_files(now) for now in times] == [True, False, False, True, False]

@@ -1,0 +1,452 @@
+"""Decision tables: how many workers, who goes, who is replaced, which mold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.memory import Memory
+from prefork.policy.model import MoldPhase, MoldView, Owner, PoolView, Reason, WorkerId
+from tests.unit.policy.pools import MOLD, NOW, STARTED, booting, busy, draining, plan_for, pool, s, said, serving
+
+SPARE = PoolConfig(min_workers=2, max_workers=5, sizing=SpareSizing(min_spare=2, max_spare=3))
+STATIC = PoolConfig(min_workers=1, max_workers=5, sizing=StaticSizing(workers=3))
+CAP_TEN = PoolConfig(min_workers=2, max_workers=9, max_sessions=10, sizing=SpareSizing(min_spare=2, max_spare=9))
+CAP_ONE = PoolConfig(min_workers=2, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=9))
+ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1)
+OPERATOR = frozenset({Owner.OPERATOR})
+WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
+
+
+@pytest.mark.parametrize(
+    ("config", "view", "expected"),
+    [
+        pytest.param(SPARE, pool(serving(1), serving(2)), [], id="enough spares: nothing"),
+        pytest.param(SPARE, pool(serving(1), busy(2)), ["spawn few_spares"], id="a busy worker is no spare"),
+        pytest.param(SPARE, pool(serving(1), busy(2), booting(3)), [], id="a booting worker is a coming spare"),
+        pytest.param(
+            SPARE, pool(serving(1), draining(2)), ["spawn below_min"], id="a draining worker counts for nothing"
+        ),
+        pytest.param(
+            SPARE, pool(serving(1), serving(2, retiring_at=NOW)), ["spawn below_min"], id="nor does a retiring one"
+        ),
+        pytest.param(
+            SPARE,
+            pool(serving(1), serving(2, paused_by=OPERATOR)),
+            ["spawn few_spares"],
+            id="a paused worker is no spare",
+        ),
+        pytest.param(
+            SPARE,
+            pool(*map(busy, range(1, 5))),
+            ["spawn few_spares", "1 spawn withheld at_max"],
+            id="births are clamped by max, and it is told",
+        ),
+        pytest.param(
+            SPARE,
+            pool(*map(draining, range(1, 6))),
+            ["2 spawn withheld at_max"],
+            id="draining workers count against max, even below min",
+        ),
+        pytest.param(
+            SPARE, pool(serving(1), serving(2), queue=1), ["spawn few_spares"], id="a queue asks for one more"
+        ),
+        pytest.param(
+            SPARE, pool(serving(1), serving(2), queue=9), ["spawn few_spares"], id="without a cap one will do"
+        ),
+        pytest.param(SPARE, pool(serving(1), serving(2), queue=-1), [], id="a queue below nothing is none"),
+        pytest.param(
+            CAP_ONE, pool(serving(1), serving(2), queue=3), ["spawn few_spares"] * 3, id="with cap one, one for each"
+        ),
+        pytest.param(
+            CAP_TEN,
+            pool(serving(1, sessions=5), serving(2, sessions=5)),
+            ["spawn few_spares"],
+            id="ten places free are one spare",
+        ),
+        pytest.param(
+            CAP_TEN, pool(serving(1), serving(2), queue=11), ["spawn few_spares"] * 2, id="a queue is rounded up"
+        ),
+        pytest.param(
+            CAP_TEN, pool(serving(1, sessions=99), serving(2), serving(3)), [], id="over the cap is no negative place"
+        ),
+        pytest.param(ASLEEP, pool(queue=0), [], id="min 0: nobody before the first connection"),
+        pytest.param(ASLEEP, pool(), [], id="min 0: an unknown queue is none"),
+        pytest.param(ASLEEP, pool(queue=2), ["spawn few_spares"] * 2, id="min 0: the queue calls workers"),
+        pytest.param(STATIC, pool(serving(1)), ["spawn static_size"] * 2, id="static: refilled to its size"),
+        pytest.param(
+            STATIC,
+            pool(*map(serving, range(1, 6))),
+            ["retire 1 surplus", "retire 2 surplus"],
+            id="static: surplus retires",
+        ),
+        pytest.param(
+            STATIC,
+            pool(*map(busy, range(1, 5)), serving(5)),
+            ["retire 5 surplus"],
+            id="static: a busy worker is not told",
+        ),
+        pytest.param(SPARE, pool(serving(1), serving(2), scale=4), ["spawn scale"] * 2, id="scale replaces need"),
+        pytest.param(SPARE, pool(serving(1), serving(2), scale=40), ["spawn scale"] * 3, id="scale is clamped by max"),
+        pytest.param(SPARE, pool(busy(1), busy(2), scale=0), [], id="scale is clamped by min, whatever the spares"),
+        pytest.param(
+            SPARE,
+            pool(serving(1, 50), serving(2, 9), busy(3, 5), scale=2),
+            ["retire 2 surplus"],
+            id="scale down: idle first, then the youngest",
+        ),
+        pytest.param(SPARE, pool(busy(1), busy(2), paused=True), [], id="a paused pool isn't sized"),
+        pytest.param(SPARE, pool(busy(1), paused=True), ["spawn below_min"], id="a paused pool is refilled"),
+        pytest.param(SPARE, pool(*map(serving, range(1, 8)), paused=True), [], id="a paused pool isn't shrunk"),
+        pytest.param(
+            SPARE,
+            pool(*map(busy, range(1, 6)), serving(6), booting(7, 0)),
+            ["drain 7 surplus", "retire 6 surplus", "2 spawn withheld at_max"],
+            id="over max: the idle retire",
+        ),
+        pytest.param(
+            SPARE,
+            pool(*map(busy, range(1, 7))),
+            ["drain 1 surplus", "2 spawn withheld at_max"],
+            id="over max: the busy drain when nobody is idle",
+        ),
+        pytest.param(
+            SPARE, pool(molds=()), ["start_mold 1 mold_gone", "2 spawn withheld no_mold"], id="no mold: no birth"
+        ),
+        pytest.param(
+            SPARE,
+            pool(molds=(MOLD,), generation=2),
+            ["end_mold 1 mold_superseded", "start_mold 2 mold_gone", "2 spawn withheld no_mold"],
+            id="another generation's mold gives no birth",
+        ),
+    ],
+)
+def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[str]) -> None:
+    assert said(plan_for(config, view)) == expected
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "expected"),
+    [
+        pytest.param(pool(*map(serving, range(1, 6))), STARTED, [], id="no window yet"),
+        pytest.param(
+            pool(*map(serving, range(1, 6))), WATCHED._replace(window_since=NOW - s(29)), [], id="a short window"
+        ),
+        pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED,
+            ["retire 1 surplus", "retire 2 surplus"],
+            id="spare for all of hold",
+        ),
+        pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED._replace(window=((NOW - s(9), 4), (NOW - s(3), 5))),
+            ["retire 1 surplus"],
+            id="only the least of the window",
+        ),
+        pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED._replace(window=((NOW - s(31), 3), (NOW - s(3), 5))),
+            ["retire 1 surplus", "retire 2 surplus"],
+            id="what is older than hold is forgotten",
+        ),
+        pytest.param(
+            pool(*map(busy, range(1, 5)), serving(5)),
+            WATCHED,
+            ["1 spawn withheld at_max"],
+            id="no spares now: no surplus",
+        ),
+        pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED._replace(next_check_at=NOW - s(2)),
+            [],
+            id="a late look begins the window anew",
+        ),
+    ],
+)
+def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory: Memory, expected: list[str]) -> None:
+    assert said(plan_for(SPARE, view, memory)) == expected
+
+
+def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
+    plan = plan_for(SPARE, pool(serving(1), serving(2), serving(3, heard_at=NOW - s(4))), WATCHED)
+    assert said(plan) == []
+    assert plan.next_check_at == NOW + s(26)
+    assert plan.memory.window_since is None
+
+
+def test_a_pool_that_could_shrink_samples_ten_times_a_hold() -> None:
+    plan = plan_for(SPARE, pool(*map(busy, range(1, 6))))
+    assert plan.next_check_at == NOW + s(3)
+
+
+def test_the_window_is_lowered_by_who_went() -> None:
+    plan = plan_for(SPARE, pool(*map(serving, range(1, 7))), WATCHED._replace(window=((NOW - s(9), 5),)))
+    assert said(plan) == ["retire 1 surplus", "retire 2 surplus"]
+    assert plan.memory.window == ()
+
+
+def test_a_paused_idle_worker_is_no_surplus_of_spares() -> None:
+    workers = [serving(name, paused_by=OPERATOR) for name in (1, 2)]
+    config = PoolConfig(min_workers=1, max_workers=9, sizing=SpareSizing(max_spare=3))
+    plan = plan_for(config, pool(*workers, *map(serving, range(3, 8))), WATCHED)
+    assert said(plan) == ["retire 3 surplus", "retire 4 surplus"]
+
+
+def test_a_busy_surplus_is_looked_at_again() -> None:
+    plan = plan_for(STATIC, pool(*map(busy, range(1, 5))))
+    assert said(plan) == []
+    assert plan.next_check_at == NOW + s(1)
+
+
+@pytest.mark.parametrize(
+    ("memory", "n", "expected"),
+    [
+        pytest.param(Memory(), 0, ["spawn start"] * 4, id="a pool starts with start_workers"),
+        pytest.param(Memory(), 3, ["spawn start"], id="until it has had them"),
+        pytest.param(STARTED, 1, ["spawn below_min"], id="after that min_workers is enough"),
+    ],
+)
+def test_start_workers(memory: Memory, n: int, expected: list[str]) -> None:
+    config = PoolConfig(min_workers=2, max_workers=9, start_workers=4, sizing=SpareSizing(min_spare=1))
+    plan = plan_for(config, pool(*map(serving, range(1, n + 1))), memory)
+    assert said(plan) == expected
+    assert plan.memory.started
+
+
+IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9), recycle=RecycleConfig(max_idle=60))
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        pytest.param(pool(*map(serving, (1, 2, 3))), ["retire 1 max_idle"], id="idle for max_idle, above min"),
+        pytest.param(pool(serving(1), serving(2)), [], id="never below min"),
+        pytest.param(
+            pool(serving(1, 70), serving(2, 90), serving(3, 80)), ["retire 2 max_idle"], id="the longest first"
+        ),
+        pytest.param(pool(busy(1), serving(2), serving(3)), [], id="never one that would be born again"),
+        pytest.param(pool(*(serving(n, 59) for n in (1, 2, 3)), booting(4)), [], id="a never used worker has its time"),
+    ],
+)
+def test_max_idle_retires(view: PoolView, expected: list[str]) -> None:
+    assert said(plan_for(IDLE, view)) == expected
+
+
+def test_max_idle_is_looked_at_in_time() -> None:
+    plan = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2, 3))))
+    assert plan.next_check_at == NOW + s(15)
+
+
+def recycling(**recycle: Any) -> PoolConfig:
+    return PoolConfig(
+        min_workers=2,
+        max_workers=4,
+        sizing=SpareSizing(min_spare=0, max_spare=4),
+        recycle=RecycleConfig(**({"jitter": 0, "max_unavailable": 0.5} | recycle)),
+    )
+
+
+NEW = MoldView(2, MoldPhase.READY, NOW)
+OLD = {"generation": 2, "molds": (NEW,)}
+
+
+@pytest.mark.parametrize(
+    ("config", "view", "expected"),
+    [
+        pytest.param(recycling(max_age=100), pool(busy(1), busy(2, 9)), ["spawn for 1 max_age"], id="age"),
+        pytest.param(recycling(max_age=101), pool(busy(1), busy(2, 9)), [], id="not yet of age"),
+        pytest.param(
+            recycling(max_served=5), pool(busy(1, accepted=5), busy(2)), ["spawn for 1 max_served"], id="served"
+        ),
+        pytest.param(recycling(max_rss=5), pool(busy(1, rss=6), busy(2, rss=5)), ["spawn for 1 max_rss"], id="memory"),
+        pytest.param(recycling(max_rss=5), pool(busy(1, rss=9, boot_rss=6), busy(2)), [], id="memory it was born with"),
+        pytest.param(
+            recycling(), pool(busy(1), busy(2, generation=2), **OLD), ["spawn for 1 old_generation"], id="generation"
+        ),
+        pytest.param(
+            recycling(max_age=50),
+            pool(busy(1, 99), busy(2, 98), busy(3, 97), busy(4, 9, generation=0)),
+            ["spawn for 4 old_generation", "spawn for 1 max_age", "2 replace withheld max_unavailable"],
+            id="the older generation first, then the most overdue, no more than the budget",
+        ),
+        pytest.param(
+            recycling(max_age=50, max_served=1),
+            pool(busy(1, 99, accepted=9), busy(2, 9)),
+            ["spawn for 1 max_served"],
+            id="the limit that is passed by most is the reason",
+        ),
+        pytest.param(
+            recycling(max_age=50),
+            pool(busy(1), busy(2, 9), booting(3, replaces=WorkerId(1))),
+            [],
+            id="one that is being replaced waits for its successor",
+        ),
+        pytest.param(
+            recycling(max_age=50),
+            pool(busy(1), busy(2, 9), busy(3, 2, replaces=WorkerId(1))),
+            ["drain 1 max_age"],
+            id="once the successor serves, it drains",
+        ),
+        pytest.param(
+            recycling(),
+            pool(busy(1), busy(2, 9), busy(3, 2, replaces=WorkerId(1))),
+            ["drain 1 replaced"],
+            id="even if the limit is no longer set",
+        ),
+        pytest.param(
+            recycling(max_age=50, max_unavailable=1, max_surge=1),
+            pool(*(busy(n) for n in (1, 2, 3, 4))),
+            ["spawn for 1 max_age", "3 replace withheld max_surge"],
+            id="replacements go over max by the surge alone",
+        ),
+        pytest.param(
+            recycling(max_age=50),
+            pool(busy(1), busy(2), molds=()),
+            ["start_mold 1 mold_gone", "2 replace withheld no_mold"],
+            id="no mold: no replacement",
+        ),
+        pytest.param(
+            recycling(max_age=50),
+            pool(busy(1), busy(2, 9), paused=True),
+            ["spawn for 1 max_age"],
+            id="paused pools recycle",
+        ),
+        pytest.param(recycling(max_age=50), pool(booting(1), booting(2)), [], id="a booting worker isn't recycled"),
+    ],
+)
+def test_recycling(config: PoolConfig, view: PoolView, expected: list[str]) -> None:
+    assert said(plan_for(config, view)) == expected
+
+
+def test_age_is_looked_at_in_time() -> None:
+    plan = plan_for(recycling(max_age=110), pool(busy(1, heard_at=NOW), busy(2, 9)))
+    assert plan.next_check_at == NOW + s(10)
+
+
+def test_jitter_spreads_workers_that_were_born_together() -> None:
+    config = recycling(max_age=110, jitter=0.5, max_unavailable=1, max_surge=40)
+    plan = plan_for(config, pool(*map(busy, (1, 2, 3, 4))))
+    assert 0 < len(plan.decisions) < 4
+
+
+STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
+
+
+@pytest.mark.parametrize(
+    ("molds", "more", "memory", "expected"),
+    [
+        pytest.param([], {"generation": 0}, Memory(), ["start_mold 1 first_mold"], id="the first mold"),
+        pytest.param([MoldView(1, MoldPhase.STARTING, NOW)], {"generation": 0}, Memory(), [], id="is waited for"),
+        pytest.param([MoldView(1, MoldPhase.READY, NOW)], {"generation": 0}, Memory(), [], id="ready, not yet counted"),
+        pytest.param(
+            [MoldView(1, MoldPhase.FAILED, NOW)], {"generation": 0}, Memory(), [], id="a failed first isn't tried again"
+        ),
+        pytest.param(
+            [], {"generation": 0}, Memory(newest_mold=1, first_mold_failed=True), [], id="even when it is forgotten"
+        ),
+        pytest.param([], {"generation": 0}, Memory(newest_mold=1), ["start_mold 1 mold_gone"], id="a lost first is"),
+        pytest.param(
+            [MOLD], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload takes a new number"
+        ),
+        pytest.param(
+            [MOLD],
+            {"reload_wanted": True},
+            STARTED._replace(newest_mold=6),
+            ["start_mold 7 reload"],
+            id="never used before",
+        ),
+        pytest.param([MOLD, STARTING], {"reload_wanted": True}, STARTED, [], id="one reload at a time"),
+        pytest.param([], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload is a restart too"),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60))],
+            {},
+            STARTED,
+            ["end_mold 2 by force import_timeout"],
+            id="an import that overstays is ended by force",
+        ),
+        pytest.param(
+            [MOLD, NEW], {"generation": 2}, STARTED, ["end_mold 1 mold_superseded"], id="the superseded mold is ended"
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(0.9)), NEW], {"generation": 2}, STARTED, [], id="it has a second"
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
+            {"generation": 2},
+            STARTED,
+            ["end_mold 1 by force mold_superseded"],
+            id="then force",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
+            {"generation": 2},
+            STARTED._replace(forced_molds=((1, NOW - s(1)),)),
+            [],
+            id="once",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.GONE, NOW)],
+            {},
+            STARTED,
+            ["start_mold 1 mold_gone"],
+            id="a lost mold keeps its number",
+        ),
+        pytest.param([MoldView(1, MoldPhase.ENDING, NOW)], {}, STARTED, [], id="not while the old one ends"),
+        pytest.param(
+            [],
+            {},
+            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(1.9)),
+            ["1 start_mold withheld mold_gone"],
+            id="restarts back off",
+        ),
+        pytest.param(
+            [],
+            {},
+            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(2)),
+            ["start_mold 1 mold_gone"],
+            id="and come",
+        ),
+        pytest.param(
+            [MOLD, STARTING],
+            {"stop_at": NOW, "stop_by": NOW + s(9)},
+            STARTED,
+            ["end_mold 1 stopping", "end_mold 2 stopping"],
+            id="a stop ends every mold",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(2))],
+            {"stop_at": NOW, "stop_by": NOW + s(9)},
+            STARTED,
+            ["end_mold 1 by force stopping"],
+            id="by force if need be",
+        ),
+    ],
+)
+def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expected: list[str]) -> None:
+    config = PoolConfig(min_workers=0)
+    assert said(plan_for(config, pool(**({"molds": tuple(molds)} | more)), memory)) == expected
+
+
+def test_a_restart_is_waited_for() -> None:
+    plan = plan_for(PoolConfig(min_workers=0), pool(molds=()), STARTED._replace(mold_restarts=1))
+    assert plan.next_check_at == NOW + s(1)
+    assert plan.memory.mold_lost_at == NOW
+
+
+def test_a_mold_that_lasts_clears_the_restarts() -> None:
+    memory = STARTED._replace(mold_restarts=3)
+    young = MOLD._replace(since_at=NOW - s(29))
+    assert plan_for(SPARE, pool(), memory).memory.mold_restarts == 0
+    assert plan_for(SPARE, pool(molds=(young,)), memory).memory.mold_restarts == 3
+
+
+def test_hard_rss_under_the_size_at_boot_gives_up_once() -> None:
+    config = PoolConfig(recycle=RecycleConfig(hard_rss=100))
+    view = pool(serving(1, boot_rss=100), booting(2))
+    plan = plan_for(config, view, Memory())
+    assert [decision.because.reason for decision in plan.decisions] == [Reason.HARD_RSS_TOO_LOW]
+    assert said(plan_for(config, view, plan.memory)) == []
+    assert said(plan_for(config, pool(serving(1, boot_rss=99), booting(2)), Memory())) == []
