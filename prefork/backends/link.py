@@ -56,6 +56,7 @@ class Link(Conn):
         "_listener",
         "_out",
         "_peer",
+        "_receiving",
         "_state",
         "_timers",
         "_transmit",
@@ -79,6 +80,7 @@ class Link(Conn):
         self._blocked = False
         self._eof = False
         self._draining = False
+        self._receiving = False
         self._fresh_until = 0
         self._timers: set[LinkTimer] | None = None
         self._wants_flushed = False
@@ -124,10 +126,11 @@ class Link(Conn):
             self._failed(error)
 
     def chunk_in(self, chunk: bytes) -> None:
-        """The peer sent `chunk`, which is not empty."""
+        """The peer sent `chunk`, which is not empty. What the session answers leaves with this call."""
         if self._state:
             return
         self._fresh_until = 0
+        self._receiving = True
         decoder = self._decoder
         try:
             item = decoder.take(chunk)
@@ -138,7 +141,10 @@ class Link(Conn):
                     self.session.received(item)
         except Exception as error:  # noqa: BLE001 - the user's code
             self._failed(error)
-        if self._draining:
+        self._receiving = False
+        if self._out or self._state:
+            self.flush()
+        elif self._draining:
             self._settle()
 
     def eof_in(self) -> None:
@@ -211,7 +217,7 @@ class Link(Conn):
         """Queue `data`."""
         piece = data if type(data) is bytes else bytes(memoryview(data))
         if piece and not self._state:
-            if not self._out:
+            if not self._out and not self._receiving:
                 self._host.dirty.append(self)
             self._out.append(piece)
 
@@ -223,7 +229,7 @@ class Link(Conn):
         piece = encode(item)
         if piece:
             out = self._out
-            if not out:
+            if not out and not self._receiving:
                 self._host.dirty.append(self)
             out.append(piece)
 

@@ -172,9 +172,7 @@ class Loop:
                             link.eof_in()
                 else:
                     link.event(mask)
-                if len(dirty) == 1:
-                    dirty.pop().flush()
-                elif dirty:
+                if dirty:
                     host.flush()
             if timers.next_at <= now:
                 timers.fire(now)

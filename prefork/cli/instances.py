@@ -40,7 +40,7 @@ def find(config: str | None, control: str | None) -> Path:
     if control is not None:
         return Path(control)
     if config is not None:
-        return _said_in(config, asked_for=True) or _of_file(config)
+        return _of_file(config)
     return _said_here() or _alone()
 
 
@@ -66,8 +66,14 @@ def _said_in(file: str, *, asked_for: bool) -> Path | None:
 
 
 def _of_file(file: str) -> Path:
+    """Return the socket that the file names, or, where nobody listens there, that of an instance that read the file."""
+    said = _said_in(file, asked_for=True)
+    if said is not None and _listens(said):
+        return said
     real = os.path.realpath(file)
     matching = [one for one in _running(control_sockets()) if one.master.get("config_file") == real]
+    if not matching and said is not None:
+        return said
     if not matching:
         raise PreforkError(f"-c {file}: no instance with this config runs (looked in {control_folder()})")
     return _only(matching)

@@ -30,7 +30,7 @@ def sentence(error: CycloptsError) -> str:
             return f"{error.token.keyword}: it is there twice"
         case UnusedCliTokensError():
             unused = error.unused_tokens or []
-            return f"{unused[0] if unused else ''!r}: one APP is served, and this is one word too many"
+            return f"{unused[0] if unused else ''!r}: one word too many"
         case _:
             return str(error)
 

@@ -144,7 +144,7 @@ _LISTENER = frozenset({"url", "backlog"})
 
 
 def one_line(text: str) -> str:
-    """Return the text in one line that moves no cursor: runs of blanks are one, the unprintable is written as an escape."""
+    """Return the text in one line that moves no cursor: runs of blanks become one, the unprintable an escape."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
 
 

@@ -52,28 +52,31 @@ class WorkerRecord:
         return bits, self.drain_by or 0
 
     def view(self, words: list[int], now: int, cpu_ns: int | None) -> WorkerView:
-        """A snapshot; a word that the worker wrote after `now` was read counts as written at `now`."""
-        ready = self.ready_at is not None
+        """A snapshot; a word that the worker wrote after `now` was read counts as written at `now`.
+
+        By position, in the order of WorkerView: keywords cost a thousand workers 0.5 ms.
+        """
+        heard, idle, sessions = words[wire.HEARTBEAT], words[wire.IDLE_SINCE], words[wire.ACCEPTED] - words[wire.CLOSED]
         return WorkerView(
-            id=self.id,
-            generation=self.generation,
-            phase=self.phase,
-            forked_at=self.forked_at,
-            ready_at=self.ready_at,
-            heard_at=min(words[wire.HEARTBEAT], now) or None,
-            idle_since=min(words[wire.IDLE_SINCE], now) or None if ready else None,
-            sessions=max(0, words[wire.ACCEPTED] - words[wire.CLOSED]),
-            accepted=words[wire.ACCEPTED],
-            paused_by=self.paused_by,
-            replaces=self.replaces,
-            retiring_at=self.retiring_at,
-            rss=words[wire.RSS] or None,
-            boot_rss=self.boot_rss,
-            cpu_ns=cpu_ns,
-            drain_by=self.drain_by,
-            kill_step=self.kill_step,
-            killed_at=self.killed_at,
-            drain_wanted=self.drain_wanted,
+            self.id,
+            self.generation,
+            self.phase,
+            self.forked_at,
+            self.ready_at,
+            (heard if heard < now else now) or None,
+            (idle if idle < now else now) or None if self.ready_at is not None else None,
+            sessions if sessions > 0 else 0,
+            words[wire.ACCEPTED],
+            self.paused_by,
+            self.replaces,
+            self.retiring_at,
+            words[wire.RSS] or None,
+            self.boot_rss,
+            cpu_ns,
+            self.drain_by,
+            self.kill_step,
+            self.killed_at,
+            self.drain_wanted,
         )
 
 

@@ -15,7 +15,7 @@ def pool_contradiction(config: PoolConfig) -> str | None:
     match config.sizing.kind:
         case "static":
             sizing = _static(config, config.sizing)
-        case "spare":
+        case "spare":  # pragma: no branch - the last kind
             sizing = _spare(config, config.sizing)
     return sizing or _bounds(config) or _heartbeat(config)
 

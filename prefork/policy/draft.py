@@ -56,7 +56,7 @@ class Draft:
                 self.wake(self.now + self.limits.import_timeout_ns)
             case EndMold():
                 self.wake(self.now + END_NS)
-            case Kill() | Retire() | Pause() | Resume() | GiveUp():
+            case Kill() | Retire() | Pause() | Resume() | GiveUp():  # pragma: no branch - the last kind
                 pass  # what follows is a fact
 
     def withhold(self, want: Literal["spawn", "replace", "start_mold"], count: int, because: Because) -> None:

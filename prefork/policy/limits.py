@@ -121,7 +121,7 @@ def _sizing(config: PoolConfig, low: int) -> tuple[int, int, int, int]:
     match sizing.kind:
         case "static":
             return 0, 0, 0, low if sizing.workers is None else sizing.workers
-        case "spare":
+        case "spare":  # pragma: no branch - the last kind
             fewest = low if sizing.min_spare is None else sizing.min_spare
             most = min(config.max_workers, 3 * fewest) if sizing.max_spare is None else sizing.max_spare
             return fewest, most, nanoseconds(sizing.hold), 0
@@ -163,7 +163,7 @@ def _sizing_rows(config: PoolConfig, limits: Limits) -> list[Row]:
     match sizing.kind:
         case "static":
             return [kind, Row("sizing.workers", str(limits.workers), "min_workers" if sizing.workers is None else "")]
-        case "spare":
+        case "spare":  # pragma: no branch - the last kind
             fewest = "min_workers" if sizing.min_spare is None else ""
             most = "3 * min_spare, max_workers at most" if sizing.max_spare is None else ""
             return [

@@ -52,8 +52,11 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     allowed = allowance(view, pool.survivors, limits, memory, draft.now)
     births = _births(draft, view, pool, need, allowed)
     _replace(draft, view, pool, gone, allowed._replace(spent=births))
-    if sizing.watches(view, limits, census.n - len(gone) + births):
+    after = census.n - len(gone) + births
+    if sizing.watches(view, limits, after):
         draft.wake(draft.now + sizing.sample_ns(limits))
+    if after > limits.min_workers:
+        _wake_for_idle(draft, pool)
     full = view.scale is not None or census.n + births >= limits.start_workers
     return memory._replace(started=True) if full and not view.paused else memory
 
@@ -65,6 +68,8 @@ def _shrink(
     limits, census = pool.limits, pool.census
     if sizing.watches(view, limits, census.n):
         memory = sizing.sample(memory, draft.now, census.spare, limits.hold_ns)
+    else:
+        memory = sizing.forget(memory)
     gone: dict[WorkerId, WorkerView] = {}
     if not view.paused:
         _over_max(draft, pool, gone)
@@ -100,17 +105,26 @@ def _idle(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], slack: int
         return
     overstayed = []
     for worker in census.members:
-        if worker.phase is Phase.BOOTING:
-            continue
-        due = (draft.now if worker.idle_since is None else worker.idle_since) + limit
-        if due > draft.now:
-            draft.wake(due)
-        elif _is_idle(worker) and worker.id not in gone:
+        due = _idle_from(worker, draft.now) + limit
+        if due <= draft.now and _is_idle(worker) and worker.id not in gone:
             overstayed.append((due, worker.id, worker))
     for due, name, worker in sorted(overstayed, key=_due)[: max(0, slack - len(gone))]:
         gone[name] = worker
         idle_ns = draft.now - due + limit
         draft.say(Retire(name, because(Reason.MAX_IDLE, idle_ns=idle_ns, max_idle_ns=limit, n=census.n)))
+
+
+def _wake_for_idle(draft: Draft, pool: Pool) -> None:
+    """Ask for a look when the next worker may have been idle for too long; a busy one may become so at once."""
+    limit = pool.limits.max_idle_ns
+    if limit:
+        for worker in pool.census.members:
+            if worker.phase is Phase.SERVING:
+                draft.wake(_idle_from(worker, draft.now) + limit)
+
+
+def _idle_from(worker: WorkerView, now: int) -> int:
+    return now if worker.idle_since is None else worker.idle_since
 
 
 def _surplus(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], surplus: sizing.Need) -> None:

@@ -46,7 +46,7 @@ def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> N
         case "static":
             figures = because(Reason.STATIC_SIZE, n=census.n, workers=limits.workers)
             return Need(limits.workers - census.n, figures)
-        case "spare":
+        case "spare":  # pragma: no branch - the last kind
             return _spare(view, limits, census, memory)
 
 

@@ -108,12 +108,16 @@ class Scripted(Session[str]):
         self.send(text)
 
 
+def _listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=256)
+
+
 class Worker:
     """The master's side of one worker."""
 
     def __init__(self, make: Callable[[], Session[Any]], options: dict[str, Any]) -> None:
         self.sockets: list[socket.socket] = []
-        self.listeners = [self._listener() for _ in range(options.pop("listeners", 1))]
+        self.listeners = [_listener() for _ in range(options.pop("listeners", 1))]
         self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(DEADLINE_S)
         self.slot = memoryview(mmap.mmap(-1, wire.SLOT_BYTES)).cast("Q")
@@ -133,9 +137,6 @@ class Worker:
             os.close(fd)
         inner.close()
         assert self.hear() == wire.Ready()
-
-    def _listener(self) -> socket.socket:
-        return socket.create_server(("127.0.0.1", 0), backlog=256)
 
     def _live(self, channel: socket.socket, app: App, options: dict[str, Any]) -> None:
         code = 70

@@ -8,8 +8,10 @@ import select
 import signal
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,9 +80,7 @@ def test_04_told_to_retire_it_ends_without_a_session_and_declines_with_one(start
     worker.holds(0)
     worker.want(WANT_RETIRE)
     assert worker.ended() == 0
-    with pytest.raises(ConnectionResetError):
-        assert worker.channel.recv(100) == b"", "it said more than DECLINED"
-        raise ConnectionResetError
+    assert worker.channel.recv(100) == b""
 
 
 def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(start: Start) -> None:
@@ -138,9 +138,8 @@ def test_05_a_session_just_opened_may_still_send_its_request(start: Start) -> No
 def test_06_who_is_not_idle_by_the_deadline_is_ended(start: Start) -> None:
     worker = start()
     client = worker.connect()
-    client.socket.sendall(b"echo cut sh")
-    client.echoes if False else client.socket.sendall(b"ort\necho never finish")
-    client.hears("cut short")
+    client.socket.sendall(b"echo a\necho never finish")
+    client.hears("a")
     worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
     worker.noted("draining 0")
     worker.noted("closed DrainTimeoutError")
@@ -187,7 +186,8 @@ def test_08_when_the_channel_ends_the_port_is_free_and_sessions_drain(start: Sta
     worker.listeners[0].close()
     worker.channel.close()
     worker.noted("draining 30")
-    assert socket.socket().connect_ex(address) == errno.ECONNREFUSED
+    with socket.socket() as late:
+        assert late.connect_ex(address) == errno.ECONNREFUSED
     client.socket.sendall(b"ort\n")
     client.hears("cut short")
     client.is_over()
@@ -512,16 +512,21 @@ def test_19_a_lost_doorbell_is_made_good_at_the_next_beat(start: Start) -> None:
     assert worker.ended() == 0
 
 
-def test_20_a_doorbell_makes_it_try_an_accept(start: Start) -> None:
-    """Two workers on one queue: the wake-up goes to one that is stopped, and the doorbell hands it on."""
-    worker = start()
-    blocking = worker.connect()
-    blocking.say("block")
-    worker.noted("blocked")
-    client = worker.connect(opened=False)
-    worker.channel.send(wire.pack(wire.Bell()))
-    worker.unlatch()
-    client.echoes()
+def test_20_a_doorbell_hands_on_a_wake_up_that_another_swallowed(start: Start) -> None:
+    worker = start(wanted=WANT_PAUSE_APP)
+    worker.acts_on(WANT_PAUSE_APP)
+    with select.epoll() as swallower:  # first in the listener's queue, since the worker registers after it
+        swallower.register(worker.listeners[0], select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        worker.want(0)
+        worker.acts_on(0)
+        waiter = threading.Thread(target=swallower.poll, args=(10,))
+        waiter.start()
+        state = Path(f"/proc/self/task/{waiter.native_id}/stat")
+        until(lambda: ") S " in state.read_text())
+        client = worker.connect(opened=False)
+        waiter.join()
+        worker.channel.send(wire.pack(wire.Bell()))
+        client.echoes()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -9,10 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from prefork.policy.config import CrashConfig, PoolConfig, RecycleConfig, Sizing, SpareSizing, StaticSizing
 from prefork.policy.engine import decide
 from prefork.policy.limits import Limits
-from prefork.policy.memory import Memory
 from prefork.policy.model import ExitView, MoldPhase, Owner, Phase, PoolView, WorkerView
 from prefork.policy.units import NS
 from tests.property.world import World
+
+if TYPE_CHECKING:
+    from prefork.policy.memory import Memory
 
 small = st.integers(0, 4)
 
@@ -295,7 +299,7 @@ def _ago(plan: object, shift: int = SHIFT) -> object:
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(
-    max_examples=300,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -254,7 +254,7 @@ class World:
         """24. Nobody is told twice: the same decision about the same worker, but for an earlier deadline."""
         for decision in plan.decisions:
             if isinstance(decision, Drain):
-                key = ("drain", decision.worker, decision.by)
+                key: tuple[object, ...] = ("drain", decision.worker, decision.by)
             elif isinstance(decision, Kill):
                 key = ("kill", decision.worker, decision.step)
             else:

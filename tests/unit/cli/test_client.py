@@ -90,6 +90,13 @@ def test_status_as_json_is_the_answer(prefork: Prefork, masters: Masters) -> Non
     assert json.loads(done.out) == {"master": {"pid": 7, "name": "prefork", "config_file": None}}
 
 
+def test_status_as_tables_is_for_people(prefork: Prefork, masters: Masters) -> None:
+    masters.default(7, version="0.1.0", state="serving", uptime_s=3, generation=1)
+    done = prefork("status")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.split("\n")[0] == "prefork 0.1.0, pid 7, serving, up 3.0s, generation 1"
+
+
 def test_a_stop_that_isn_t_waited_for_says_so(prefork: Prefork, masters: Masters) -> None:
     masters.default(7)
     assert prefork("stop", "--timeout", "0") == (0, f"stop: asked (pid {os.getpid()})\n", "")

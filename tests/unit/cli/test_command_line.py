@@ -42,7 +42,12 @@ USAGE = {
         "check echo.py:Echo --max-workers 1 --pool.max-workers 2",
         "--pool.max-workers: it is there twice",
     ),
-    "two apps": ("check echo.py:Echo other.py:App", "'other.py:App': one APP is served, and this is one word too many"),
+    "two apps": ("check echo.py:Echo other.py:App", "'other.py:App': one word too many"),
+    "a word behind status": ("status echo", "'echo': one word too many"),
+    "a switch with a value": (
+        "status --json=perhaps",
+        'Invalid value for --json: unable to convert "perhaps" into bool.',
+    ),
     "a command almost right": ("serv", "'serv': unknown command; did you mean serve?"),
     "a command like no other": (
         "xyzzy",

@@ -55,6 +55,14 @@ def test_a_config_file_s_own_control_is_it(folder: Path) -> None:
     assert find("conf/shop.toml", None) == folder / "conf" / "shop.ctl"
 
 
+def test_a_control_given_elsewhere_is_found_by_the_file_all_the_same(masters: Masters, folder: Path) -> None:
+    (folder / "shop.toml").write_text('control = "shop.ctl"\n')
+    path = masters.default(1, config_file=str(folder / "shop.toml"))
+    assert find("shop.toml", None) == path
+    masters.start(folder / "shop.ctl", {})
+    assert find("shop.toml", None) == folder / "shop.ctl"
+
+
 def test_else_the_instance_that_says_it_read_that_file(masters: Masters, folder: Path) -> None:
     (folder / "shop.toml").write_text("")
     (folder / "link.toml").symlink_to("shop.toml")

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory, Plan
 from prefork.policy.model import (
+    EndMold,
     ExitView,
+    GiveUp,
+    Kill,
     KillStep,
     MoldPhase,
     MoldView,
     Phase,
     PoolView,
+    Spawn,
+    StartMold,
     WorkerId,
     WorkerView,
 )
@@ -20,6 +25,7 @@ from prefork.policy.units import NS
 
 if TYPE_CHECKING:
     from prefork.policy.config import PoolConfig
+    from prefork.policy.model import Decision
 
 NOW = 1_000 * NS
 MOLD = MoldView(1, MoldPhase.READY, NOW - 100 * NS)
@@ -69,7 +75,8 @@ def ended(seq: int = 1, ready_ago: float | None = 1, **more: Any) -> ExitView:
 
 
 def pool(*workers: WorkerView, **more: Any) -> PoolView:
-    return PoolView(**({"now": NOW, "seed": 7, "generation": 1, "workers": workers, "molds": (MOLD,)} | more))
+    facts: dict[str, Any] = {"now": NOW, "seed": 7, "generation": 1, "workers": workers, "molds": (MOLD,)}
+    return PoolView(**(facts | more))
 
 
 def plan_for(config: PoolConfig, view: PoolView, memory: Memory = STARTED) -> Plan:
@@ -78,16 +85,21 @@ def plan_for(config: PoolConfig, view: PoolView, memory: Memory = STARTED) -> Pl
 
 def said(plan: Plan) -> list[str]:
     """Each decision in a few words: `drain 3 max_age`, `spawn for 3 max_age`, `2 spawn withheld at_max`."""
-    lines = []
-    for decision in plan.decisions:
-        words: list[object] = [decision.kind]
-        words += [f"for {decision.replaces}"] if getattr(decision, "replaces", None) is not None else []
-        words += [getattr(decision, "worker", "")] if hasattr(decision, "worker") else []
-        words += [decision.step] if hasattr(decision, "step") else []
-        if hasattr(decision, "force"):
-            words += [decision.generation, "by force"] if decision.force else [decision.generation]
-        if decision.kind == "start_mold":
-            words.append(getattr(decision, "generation", ""))
-        lines.append(" ".join(map(str, [*words, decision.because.reason])))
-    lines += [f"{held.count} {held.want} withheld {held.because.reason}" for held in plan.withheld]
-    return lines
+    lines = [f"{_what(decision)} {decision.because.reason}" for decision in plan.decisions]
+    return lines + [f"{held.count} {held.want} withheld {held.because.reason}" for held in plan.withheld]
+
+
+def _what(decision: Decision) -> str:
+    match decision:
+        case Spawn(replaces=None) | GiveUp():
+            return decision.kind
+        case Spawn(replaces=old):
+            return f"spawn for {old}"
+        case Kill(worker=worker, step=step):
+            return f"kill {worker} {step}"
+        case StartMold(generation=generation) | EndMold(generation=generation, force=False):
+            return f"{decision.kind} {generation}"
+        case EndMold(generation=generation):
+            return f"end_mold {generation} by force"
+        case _:
+            return f"{decision.kind} {decision.worker}"

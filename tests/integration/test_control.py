@@ -1,0 +1,125 @@
+"""The control socket: garbage, silence and strangers have no effect on the pool."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.ask import NobodyThereError, ask
+from prefork.errors import PreforkError
+from tests.apps.lines import Echo
+from tests.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.testing import LivePool
+
+    Start = Callable[..., LivePool]
+
+
+def raw(pool: LivePool, sent: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(pool.control)
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as file:
+            return file.read()
+
+
+def test_the_socket_is_its_owners_alone(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    assert stat.S_IMODE(os.stat(pool.control).st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"nonsense\n", b"[]\n", b"{}\n", b'{"command": null, "args": 3}\n', b"[" * 50_000 + b"\n", b"\xff\xfe\n"],
+    ids=["text", "a list", "no command", "args that are no object", "a deep nest", "no utf-8"],
+)
+def test_garbage_is_answered_with_an_error_and_the_pool_goes_on(prefork_pool: Start, sent: bytes) -> None:
+    pool = prefork_pool(Echo)
+    answer = json.loads(raw(pool, sent))
+    assert answer["ok"] is False
+    assert answer["exit_code"] == 2
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+
+
+def test_a_request_without_end_is_cut_off(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(pool.control)
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):  # noqa: PT012 - whichever send is the first to fail
+            while True:
+                sock.sendall(b"x" * 65536)
+    assert pool.view().workers
+
+
+def test_five_hundred_silent_clients_keep_nobody_from_asking(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    with ExitStack() as stack:
+        for _ in range(500):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(10)
+            sock.connect(pool.control)
+        assert pool.status()["master"]["state"] == "serving"
+        with Client(pool) as client:
+            assert client.ask("hello") == "hello"
+
+
+def test_an_unknown_command_says_which_are_known(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    with pytest.raises(PreforkError, match="command 'dance' .* is not known; known: status, stop, view"):
+        ask(pool.control, "dance")
+
+
+def test_another_user_is_turned_away(prefork_pool: Start) -> None:
+    if os.geteuid() != 0:
+        return  # only root can become somebody else; CI is root
+    pool = prefork_pool(Echo)
+    os.chmod(pool.control, 0o666)
+    os.chmod(Path(pool.control).parent, 0o755)
+    asked = subprocess.run(
+        [sys.executable, "-c", f"import os; os.setuid(65534)\nfrom prefork.ask import ask\nask({pool.control!r}, 'stop')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "NobodyThereError" in asked.stderr
+    assert pool.view().stop_at is None
+
+
+def test_when_the_pool_has_stopped_the_socket_is_gone(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    assert pool.stop() == 0
+    assert not Path(pool.control).exists()
+    with pytest.raises(NobodyThereError):
+        ask(pool.control, "status")
+
+
+def test_a_socket_that_cannot_be_made_is_a_warning(prefork_pool: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    pool = prefork_pool(Echo, control=str(tmp_path / "file" / "ctl"), wait=False)
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+    assert "WARNING master: no control socket" in pool.log
+
+
+def test_a_regular_file_at_the_place_of_the_socket_is_left_alone(prefork_pool: Start, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    pool = prefork_pool(Echo, control=str(tmp_path / "precious"), wait=False)
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+    assert (tmp_path / "precious").read_text() == "mine"

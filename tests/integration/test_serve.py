@@ -1,0 +1,115 @@
+"""prefork.serve: in the caller's own process, in its main thread, and tidy about it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import prefork
+from prefork import ConfigError, PoolConfig
+from tests.apps.lines import Echo
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(tmp_path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    file = tmp_path / "script.py"
+    file.write_text(text)
+    return subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
+
+
+def test_it_serves_returns_none_and_restores_the_signal_handlers(tmp_path: Path) -> None:
+    done = script(
+        tmp_path,
+        """
+import os, signal, socket, threading
+import prefork
+from prefork import Lines, PoolConfig, Session
+
+class Echo(Session[str]):
+    framer = Lines
+    def received(self, line, /):
+        self.send(line)
+
+def ask():
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+                sock.sendall(b"hello\\n")
+                assert sock.recv(100) == b"hello\\n"
+            break
+        except ConnectionRefusedError:
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+if __name__ == "__main__":
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)]
+    threading.Thread(target=ask).start()
+    assert prefork.serve(Echo, listen=f"tcp://127.0.0.1:{port}", pool=PoolConfig(min_workers=2), control=False) is None
+    assert before == [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)]
+    assert signal.set_wakeup_fd(-1) == -1
+    print("served")
+""",
+    )
+    assert (done.returncode, done.stdout) == (0, "served\n"), done.stderr
+
+
+def test_outside_the_main_thread_it_refuses(tmp_path: Path) -> None:
+    done = script(
+        tmp_path,
+        """
+import threading
+import prefork
+from prefork import Lines, Session
+
+class Echo(Session[str]):
+    framer = Lines
+
+def run():
+    try:
+        prefork.serve(Echo, listen="tcp://127.0.0.1:0", control=False)
+    except prefork.PreforkError as error:
+        print(error)
+
+if __name__ == "__main__":
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+""",
+    )
+    assert done.stdout == "serve: it must be called in the main thread, since only that one gets signals\n", done.stderr
+
+
+def test_an_app_that_breaks_on_import_is_an_error_not_an_exit(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    with pytest.raises(prefork.AppError, match="ZeroDivisionError") as caught:
+        prefork.serve(f"{tmp_path}/broken.py:App", listen="tcp://127.0.0.1:0", control=False)
+    assert "broken.py" in caught.value.frames
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_bad_setting_is_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        prefork.serve(Echo, listen=":10000", control=False)
+    assert "\n" not in str(caught.value)
+    assert "tcp://127.0.0.1:10000" in str(caught.value)
+
+
+def test_an_address_in_use_is_one_line(prefork_pool: object) -> None:
+    assert callable(prefork_pool)
+    pool = prefork_pool(Echo)
+    with pytest.raises(ConfigError, match="the address is in use"):
+        prefork.serve(Echo, listen=pool.urls[0], pool=PoolConfig(min_workers=1), control=False)
+
+
+def test_a_lambda_cannot_be_served() -> None:
+    with pytest.raises(prefork.AppError, match="lambda"):
+        prefork.serve(lambda: None, listen="tcp://127.0.0.1:0")

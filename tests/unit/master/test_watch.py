@@ -1,0 +1,98 @@
+"""The listener watch as a transcript of instants."""
+
+from __future__ import annotations
+
+from prefork.master.watch import GAP, LONG_GAP, STUCK, ListenerWatch
+from prefork.policy.model import WorkerId
+
+MS = 1_000_000
+ONE, TWO = WorkerId(1), WorkerId(2)
+
+
+class Transcript:
+    """A watch over one listener, and what it armed."""
+
+    def __init__(self) -> None:
+        self.watch = ListenerWatch(1)
+        self.armed: list[int] = []
+        self.turn(0)
+
+    def turn(self, now: int) -> None:
+        self.watch.arm_due(now, lambda _index: self.armed.append(now))
+
+    def keep_firing(self, since: int, until: int) -> int:
+        """The listener stays readable: it fires as soon as it is armed; the last instant."""
+        now = since
+        self.watch.fired(0, now)
+        while now < until:
+            now += GAP
+            self.turn(now)
+            self.watch.fired(0, now)
+        return now
+
+
+def test_a_listener_is_armed_at_the_start_and_then_waited_for() -> None:
+    watched = Transcript()
+    assert watched.armed == [0]
+    assert watched.watch.next_at is None
+
+
+def test_a_listener_that_fired_is_armed_again_after_the_gap_and_not_before() -> None:
+    watched = Transcript()
+    watched.watch.fired(0, 10 * MS)
+    assert watched.watch.next_at == 10 * MS + GAP
+    watched.turn(10 * MS + GAP - 1)
+    assert watched.armed == [0]
+    watched.turn(10 * MS + GAP)
+    assert watched.armed == [0, 10 * MS + GAP]
+
+
+def test_it_is_readable_from_firing_until_it_is_armed_again() -> None:
+    watched = Transcript()
+    assert watched.watch.readable == frozenset()
+    watched.watch.fired(0, MS)
+    assert watched.watch.readable == {0}
+    watched.turn(MS + GAP)
+    assert watched.watch.readable == frozenset()
+
+
+def test_when_nobody_can_take_connections_it_looks_once_a_second() -> None:
+    watched = Transcript()
+    watched.watch.fired(0, MS)
+    watched.watch.slow_down()
+    watched.watch.slow_down()
+    assert watched.watch.next_at == MS + LONG_GAP
+
+
+def test_a_queue_that_is_readable_for_too_long_nudges_one_worker_then_all() -> None:
+    watched = Transcript()
+    now = watched.keep_firing(0, STUCK)
+    first = watched.watch.whom_to_nudge(now, [ONE, TWO])
+    assert len(first) == 1
+    assert watched.watch.whom_to_nudge(now, [ONE, TWO]) == ()
+    now = watched.keep_firing(now, 2 * STUCK)
+    assert list(watched.watch.whom_to_nudge(now, [ONE, TWO])) == [ONE, TWO]
+
+
+def test_a_queue_that_was_empty_in_between_nudges_nobody() -> None:
+    watched = Transcript()
+    watched.watch.fired(0, 0)
+    watched.turn(GAP)
+    watched.watch.fired(0, GAP + 20 * MS)
+    assert watched.watch.whom_to_nudge(GAP + 20 * MS, [ONE]) == ()
+
+
+def test_without_a_worker_that_accepts_nobody_is_nudged() -> None:
+    watched = Transcript()
+    now = watched.keep_firing(0, STUCK)
+    assert watched.watch.whom_to_nudge(now, []) == ()
+
+
+def test_first_nudges_take_turns() -> None:
+    picked = set()
+    watched = Transcript()
+    for turn in range(4):
+        now = watched.keep_firing(turn * 100 * MS, turn * 100 * MS + STUCK)
+        picked |= set(watched.watch.whom_to_nudge(now, [ONE, TWO]))
+        watched.turn(now + GAP)
+    assert picked == {ONE, TWO}

@@ -1,0 +1,254 @@
+"""The config: what is refused, with which words; what is derived; how numbers are written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.limits import Limits, explain
+from prefork.policy.memory import Memory
+from prefork.policy.units import NS, duration_text, nanoseconds, parse_duration, parse_size, size_text
+
+
+def message_of(**fields: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        PoolConfig.model_validate(fields)
+    (error,) = caught.value.errors()
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        pytest.param(
+            {"min_workers": 99, "max_workers": 64},
+            "min_workers (99) is over max_workers (64): lower one or raise the other",
+            id="min over max",
+        ),
+        pytest.param(
+            {"start_workers": 1},
+            "start_workers (1) is under min_workers (2): raise one or lower the other",
+            id="start under min",
+        ),
+        pytest.param(
+            {"start_workers": 21},
+            "start_workers (21) is over max_workers (20): lower one or raise the other",
+            id="start over max",
+        ),
+        pytest.param(
+            {"sizing": {"min_spare": 21, "kind": "spare"}},
+            "sizing.min_spare (21) is over max_workers (20): lower one or raise the other",
+            id="min_spare over max",
+        ),
+        pytest.param(
+            {"sizing": {"min_spare": 5, "max_spare": 3, "kind": "spare"}},
+            "sizing.max_spare (3) is under sizing.min_spare (5): raise one or lower the other",
+            id="max_spare under min_spare",
+        ),
+        pytest.param(
+            {"sizing": {"max_spare": 1, "kind": "spare"}},
+            "sizing.max_spare (1) is under sizing.min_spare (2 = min_workers): raise one or lower the other",
+            id="max_spare under the min_spare that min_workers gives",
+        ),
+        pytest.param(
+            {"min_workers": 0, "sizing": {"min_spare": 1, "kind": "spare"}},
+            "sizing.min_spare (1) keeps workers ready, but min_workers (0) wants nobody before the first connection: "
+            "raise min_workers, or leave sizing.min_spare out",
+            id="spares in a pool that sleeps",
+        ),
+        pytest.param(
+            {"min_workers": 6, "sizing": {"workers": 5, "kind": "static"}},
+            "sizing.workers (5) is under min_workers (6): raise one or lower the other",
+            id="static under min",
+        ),
+        pytest.param(
+            {"max_workers": 4, "sizing": {"workers": 5, "kind": "static"}},
+            "sizing.workers (5) is over max_workers (4): lower one or raise the other",
+            id="static over max",
+        ),
+        pytest.param(
+            {"min_workers": 6, "max_workers": 5, "sizing": {"kind": "static"}},
+            "min_workers (6) is over max_workers (5): lower one or raise the other",
+            id="static: min over max",
+        ),
+        pytest.param(
+            {"start_workers": 3, "sizing": {"workers": 5, "kind": "static"}},
+            'start_workers (3) differs from the 5 workers of sizing.kind = "static": '
+            "leave start_workers out, or make it the same",
+            id="static: another start",
+        ),
+        pytest.param(
+            {"heartbeat_interval": "30s"},
+            "heartbeat_interval (30s) is not under heartbeat_timeout (30s): "
+            "lower one or raise the other, or every worker looks silent",
+            id="a beat as long as its timeout",
+        ),
+        pytest.param(
+            {"recycle": {"max_rss": "1GiB", "hard_rss": "256MiB"}},
+            "hard_rss (256MiB) is not over max_rss (1GiB): raise hard_rss or lower max_rss, so that a worker can be "
+            "replaced before it is killed",
+            id="hard_rss under max_rss",
+        ),
+        pytest.param(
+            {"drain_timeout": "30 parsecs"},
+            '\'30 parsecs\' is no duration: write seconds as a number, or such as "30s", "500ms", "2m" or "1h"',
+            id="no duration",
+        ),
+        pytest.param(
+            {"recycle": {"max_rss": "256M"}},
+            '\'256M\' is no size: write bytes as a number, or such as "256MiB" or "1GB"',
+            id="no size",
+        ),
+        pytest.param(
+            {"recycle": {"max_surge": "many"}},
+            "'many' is no surge: write a number of workers, or a percentage such as \"25%\"",
+            id="no surge",
+        ),
+        pytest.param(
+            {"recycle": {"max_surge": -1}},
+            '-1 is no surge: write a number of workers, or a percentage such as "25%"',
+            id="a negative surge",
+        ),
+        pytest.param({"min_workers": True}, "true is no number", id="a bool is no count"),
+        pytest.param({"drain_timeout": False}, "false is no number", id="a bool is no duration"),
+        pytest.param({"recycle": {"max_rss": True}}, "true is no number", id="a bool is no size"),
+        pytest.param({"min_wrokers": 1}, "Extra inputs are not permitted", id="an unknown key"),
+    ],
+)
+def test_what_contradicts_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
+    assert message_of(**fields) == message
+
+
+TIMEOUTS = ["heartbeat_interval", "heartbeat_timeout", "import_timeout", "boot_timeout", "drain_timeout"]
+
+
+@pytest.mark.parametrize("value", [0, "0s", -1, math.nan, math.inf, -math.inf, 1e300])
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_timeout_is_finite_and_over_zero(name: str, value: object) -> None:
+    message_of(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["max_age", "max_served", "max_idle", "max_rss", "hard_rss"])
+def test_0_is_off_and_less_is_refused(name: str) -> None:
+    assert getattr(RecycleConfig.model_validate({name: 0}), name) == 0
+    message_of(recycle={name: -1})
+
+
+def test_max_workers_is_at_least_one() -> None:
+    message_of(max_workers=0)
+
+
+def test_static_workers_carry_the_bounds_that_are_left_out() -> None:
+    config = PoolConfig(sizing=StaticSizing(workers=5))
+    assert (config.min_workers, config.max_workers) == (5, 5)
+    assert PoolConfig(max_workers=9, sizing=StaticSizing(workers=5)).min_workers == 5
+    assert PoolConfig(sizing=StaticSizing(workers=0)).max_workers == 1
+    assert PoolConfig.model_validate(config.model_dump()) == config
+
+
+def test_a_small_max_lowers_the_min_that_is_left_out() -> None:
+    assert PoolConfig(max_workers=1).min_workers == 1
+
+
+def test_the_config_is_frozen_and_hashable() -> None:
+    config = PoolConfig()
+    with pytest.raises(ValidationError):
+        config.min_workers = 3  # type: ignore[misc]
+    assert hash(config) == hash(PoolConfig())
+
+
+@pytest.mark.parametrize(
+    ("surge", "workers"),
+    [
+        pytest.param("25%", 5, id="percent of max_workers"),
+        pytest.param("1%", 1, id="at least one"),
+        pytest.param(7, 7, id="a number"),
+        pytest.param("7", 7, id="a number as text, as the environment has it"),
+        pytest.param(0, 1, id="even for 0"),
+    ],
+)
+def test_max_surge(surge: int | str, workers: int) -> None:
+    assert Limits.of(PoolConfig(recycle=RecycleConfig(max_surge=surge))).max_surge == workers
+
+
+def rows(config: PoolConfig) -> dict[str, tuple[str, str]]:
+    return {row.field: (row.value, row.origin) for row in explain(config)}
+
+
+def test_explain_tells_each_number_and_where_it_comes_from() -> None:
+    told = rows(PoolConfig(min_workers=4, recycle=RecycleConfig(max_rss="256MiB", max_age="1h")))
+    assert told["min_workers"] == ("4", "")
+    assert told["start_workers"] == ("4", "min_workers")
+    assert told["sizing.min_spare"] == ("4", "min_workers")
+    assert told["sizing.max_spare"] == ("12", "3 * min_spare, max_workers at most")
+    assert told["heartbeat_timeout"] == ("30s", "")
+    assert told["recycle.max_rss"] == ("256MiB", "")
+    assert told["recycle.max_age"] == ("1h", "")
+    assert told["recycle.max_served"] == ("off", "")
+    assert told["crash.burst"] == ("60", "3 * max_workers, at least 5")
+    static = rows(PoolConfig(sizing=StaticSizing(workers=5)))
+    assert static["max_workers"] == ("5", "sizing.workers")
+    assert static["sizing.workers"] == ("5", "")
+    assert rows(PoolConfig(max_workers=1))["min_workers"] == ("1", "max_workers")
+    assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
+
+
+def test_every_field_is_explained_and_documented() -> None:
+    def names(model: Any, prefix: str = "") -> list[str]:
+        found = []
+        for name, field in type(model).model_fields.items():
+            assert field.description, name
+            value = getattr(model, name)
+            found += names(value, f"{name}.") if hasattr(value, "model_dump") else [f"{prefix}{name}"]
+        return found
+
+    for config in (PoolConfig(), PoolConfig(sizing=StaticSizing(workers=3))):
+        assert list(rows(config)) == names(config)
+
+
+def test_the_schema_tells_both_ways_to_write_a_number() -> None:
+    schema = TypeAdapter(PoolConfig).json_schema()
+    assert [way["type"] for way in schema["properties"]["drain_timeout"]["anyOf"]] == ["number", "string"]
+    assert set(schema["properties"]["sizing"]["discriminator"]["mapping"]) == {"spare", "static"}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("1.5", 1.5), (" 2 d ", 172_800)]
+)
+def test_durations_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("256MiB", 2**28), ("1GB", 10**9), ("1.5 KiB", 1536), ("77", 77), ("5B", 5), ("2kB", 2000)]
+)
+def test_sizes_read(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "s", "1 2s", "-1s", "nan", "1e9", "\u0661s", "1s\n2"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**6 * NS))
+def test_a_duration_reads_back(ns: int) -> None:
+    assert nanoseconds(parse_duration(duration_text(ns))) == ns
+
+
+@given(st.integers(0, 2**62))
+def test_a_size_reads_back(size: int) -> None:
+    assert parse_size(size_text(size)) == size
+
+
+@pytest.mark.parametrize("text", ["[]", '{"spam":1}', "{"])
+def test_a_strange_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Memory.from_json(text)
