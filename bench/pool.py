@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,7 @@ from prefork.master.listeners import Queue
 from prefork.master.scoreboard import Scoreboard
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory
-from prefork.policy.model import Because, Reason, Spawn, WorkerId
+from prefork.policy.model import Because, PoolView, Reason, Spawn, WorkerId
 from prefork.testing import LivePool, running
 from tests.client import Client
 
@@ -60,7 +61,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(_FIGURES), choices=list(_FIGURES))
     told = parser.parse_args()
     logging.disable(logging.INFO)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.release()}, {os.cpu_count()} cores")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.release()}, {os.cpu_count()} cores"
+    )
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder))
         options = Options(Path(folder), told.pairs, told.seconds)
@@ -78,10 +81,13 @@ def births(_: Options) -> list[Row]:
             old = pool.worker_pids()
             (worker,) = old
             os.kill(old[worker], 9)
-            view = pool.wait_for(lambda view, worker=worker: any(w.ready_at and w.id != worker for w in view.workers))
-            (born,) = view.workers
+            (born,) = pool.wait_for(partial(_has_another, worker)).workers
             took.append(((born.ready_at or 0) - born.forked_at) / 1e6)
     return [Row("FORK to READY, one at a time (median of 30)", f"{statistics.median(took):.1f} ms")]
+
+
+def _has_another(old: int, view: PoolView) -> bool:
+    return any(worker.ready_at is not None and worker.id != old for worker in view.workers)
 
 
 def idle(_: Options) -> list[Row]:
@@ -104,7 +110,9 @@ def thirty_two(_: Options) -> list[Row]:
             if [client.hear() for client in clients] != ["done"] * 32:
                 raise SystemExit("a request was lost")
             took.append(time.monotonic() - began)
-    return [Row("last of 32 one-second requests, 2 spare workers, cap 1", f"{statistics.median(took):.2f} s (median of 5)")]
+    return [
+        Row("last of 32 one-second requests, 2 spare workers, cap 1", f"{statistics.median(took):.2f} s (median of 5)")
+    ]
 
 
 def memory(_: Options) -> list[Row]:

@@ -1,5 +1,4 @@
-"""Log lines of prefork's own: one line, one write, to a non-blocking description of our own; what can't be written is
-counted, never waited for.
+"""Log lines of prefork's own: one line, one write, never waited for; what can't be written at once is counted.
 
 Why a description of our own: O_NONBLOCK belongs to the open description, which stderr shares with whoever started us.
 """

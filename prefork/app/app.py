@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from prefork.app.framing import Framer
+from prefork.app.framing import Framer, Lines
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
 from prefork.app.styles import style_of
@@ -26,7 +26,7 @@ class App:
     `framer`: for sessions that name none; where both do, this one is taken. Raises TypeError for what can't be served.
     """
 
-    __slots__ = ("_framer", "_ready_made", "handler", "style")
+    __slots__ = ("_framer", "_given", "_made_of_it", "handler", "style")
 
     def __init__(
         self,
@@ -39,7 +39,8 @@ class App:
             raise TypeError(f"style {style!r} is not known; there is: session")
         self.handler: Callable[[], Session[Any]] = handler
         self.style: Style = style_of(handler)
-        self._ready_made: dict[type[Framer[Any]], Framer[Any]] = {}
+        self._given: object = Lines
+        self._made_of_it: Framer[Any] = Lines()
         self._framer: Framer[Any] | None = None if framer is None else self._made(framer)
         if isinstance(handler, type) and framer is None:
             self._check(handler)
@@ -69,13 +70,15 @@ class App:
             raise TypeError(_NO_FRAMER.format(handler.__qualname__))
 
     def _made(self, framer: object) -> Framer[Any]:
-        """The instance that a framer or a framer class stands for."""
+        """The instance that a framer or a framer class stands for; the last one is remembered."""
+        if framer is self._given:
+            return self._made_of_it
+        if isinstance(framer, type) and issubclass(framer, Framer):
+            self._made_of_it = _instance(framer)
+            self._given = framer
+            return self._made_of_it
         if isinstance(framer, Framer):
             return framer
-        if isinstance(framer, type) and issubclass(framer, Framer):
-            if framer not in self._ready_made:
-                self._ready_made[framer] = _instance(framer)
-            return self._ready_made[framer]
         raise TypeError(f"framer {framer!r:.60} is no Framer; there are: Lines, Stream")
 
 

@@ -23,6 +23,7 @@ class Gate:
 
     __slots__ = (
         "_backoff_ns",
+        "_counts",
         "_logged_at",
         "_max_sessions",
         "_orphaned",
@@ -42,6 +43,8 @@ class Gate:
     def __init__(self, max_sessions: int) -> None:
         """Open, without a session. `max_sessions`: 0 = no cap."""
         self._max_sessions = max_sessions
+        self._counts = max_sessions > 0
+        """Whether the number of sessions matters: there is a cap, or an end to wait for."""
         self._wanted = 0
         self._retired = False
         self._orphaned = False
@@ -78,14 +81,16 @@ class Gate:
     def session_opened(self) -> None:
         """Take a place."""
         self.sessions += 1
-        self.retry_at = self._backoff_ns = 0
-        self._settle()
+        if self._counts or self._backoff_ns:
+            self.retry_at = self._backoff_ns = 0
+            self._settle()
 
     def session_closed(self) -> None:
         """Give the place back; a descriptor is free again."""
         self.sessions -= 1
-        self.retry_at = 0
-        self._settle()
+        if self._counts or self.retry_at:
+            self.retry_at = 0
+            self._settle()
 
     def queue_empty(self) -> None:
         """An accept on every listener found nobody waiting."""
@@ -114,6 +119,7 @@ class Gate:
         paused = wanted & wire.WANT_PAUSE
         sweep = wanted & wire.WANT_SWEEP and not (self._swept or self._orphaned or paused or self._retired)
         self.sweeping = bool(self.draining and sweep)
+        self._counts = self._max_sessions > 0 or self.draining or self._retired
         leaving = self._retired or (self.draining and not self.sweeping)
         self.bits = (
             (wire.GATE_FULL if 0 < self._max_sessions <= self.sessions else 0)

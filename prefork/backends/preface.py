@@ -17,7 +17,16 @@ def prepare(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def greet(connection: socket.socket) -> Any:  # noqa: ANN401 - the form depends on the family; `address` reads it
+def accept(listener: socket.socket, family: int) -> socket.SocketType:
+    """Take one connection. Raises OSError; BlockingIOError when nobody waits.
+
+    `listener.accept()` without its layer of Python, which asks for the listener's family and type each time.
+    """
+    fd, _ = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept itself calls
+    return socket.SocketType(family, socket.SOCK_STREAM, 0, fd)
+
+
+def greet(connection: socket.SocketType) -> Any:  # noqa: ANN401 - the form depends on the family; `address` reads it
     """The peer's name, the connection being non-blocking afterwards. Raises OSError when the peer is gone already.
 
     Source: a connection reset before accept is accepted all the same, and only getpeername tells (ENOTCONN).

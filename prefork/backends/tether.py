@@ -34,6 +34,7 @@ _REQUESTS: Final = {
     signal.SIGUSR2: wire.Request("resume", "operator"),
 }
 _IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE)
+_HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -128,14 +129,16 @@ class Tether:
     def turn_began(self, now: int) -> None:
         """The loop woke."""
         self._turn_at = now
-        self.slot[wire.HEARTBEAT] = now
-        self.slot[wire.TURN_AT] = now
+        slot = self.slot
+        slot[_HEARTBEAT] = now
+        slot[_TURN_AT] = now
 
     def turn_ended(self, now: int) -> None:
         """The loop is about to wait."""
         self._busy += now - self._turn_at
-        self.slot[wire.BUSY] = self._busy
-        self.slot[wire.TURN_AT] = 0
+        slot = self.slot
+        slot[_BUSY] = self._busy
+        slot[_TURN_AT] = 0
         if self._outbox:
             self._send()
             self._plan()
@@ -159,7 +162,8 @@ class Tether:
         gate.session_opened()
         if gate.sessions == 1:
             slot[wire.IDLE_SINCE] = 0
-        self._publish()
+        if gate.bits != self._published[0]:
+            self._publish()
 
     def session_closed(self) -> None:
         """A session is over and its descriptor closed."""
@@ -169,7 +173,8 @@ class Tether:
         if not gate.sessions:
             self.slot[wire.IDLE_SINCE] = self._turn_at
         self.slot[wire.CLOSED] = self._closed
-        self._publish()
+        if gate.bits != self._published[0]:
+            self._publish()
 
     def session_failed(self) -> None:
         """An exception of the user's code ended a session."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from prefork.cli.client import Connection, GoneError
+from prefork.client import Connection, GoneError
 from prefork.errors import ConfigError, PreforkError
 from prefork.places import control_folder, control_sockets
 

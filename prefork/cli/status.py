@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefork.cli.client import Connection
 from prefork.cli.instances import Config, Control, find
+from prefork.client import Connection
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print the answer as JSON.")]
 

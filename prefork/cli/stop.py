@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefork.cli.client import Connection, GoneError, wait_for_end
 from prefork.cli.instances import Config, Control, find
+from prefork.client import Connection, GoneError, wait_for_end
 from prefork.errors import ConfigError, PreforkError
 from prefork.policy.units import parse_duration
 

@@ -1,7 +1,8 @@
 """Decisions become kernel calls here, and the records' wishes become words in the slots; nothing is decided.
 
-Theory. A spawn, a kill and a mold's start are calls. Pause, resume, retire and drain are not: performing them changes the
-record, and `tell` writes whatever the records now want and rings. So a worker's WANTED word is a function of its record.
+Theory. A spawn, a kill and a mold's start are calls. Pause, resume, retire and drain are not: performing them changes
+the record, and `tell` writes whatever the records now want and rings. So a worker's WANTED word is a function of its
+record.
 """
 
 from __future__ import annotations

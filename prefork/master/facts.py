@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import os
+import signal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork import wire
-from prefork.policy.model import Decision, WorkerId
+if TYPE_CHECKING:
+    from prefork import wire
+    from prefork.policy.model import Decision, WorkerId
+
+
+def signal_name(signum: int) -> str:
+    """`SIGKILL`, or `signal 64` for one without a name."""
+    try:
+        return signal.Signals(signum).name
+    except ValueError:
+        return f"signal {signum}"
 
 
 class Signalled(NamedTuple):
@@ -28,6 +39,11 @@ class WorkerUnborn(NamedTuple):
     worker: WorkerId
     errno: int = 0
 
+    @property
+    def how(self) -> str:
+        """As the end of a sentence."""
+        return f"not born: fork: {os.strerror(self.errno)}" if self.errno else "not born: it ended before it spoke"
+
 
 class WorkerExited(NamedTuple):
     """The worker was reaped. Exactly one of `code` and `signal` is set; `dump` is what it left of its stacks."""
@@ -37,6 +53,16 @@ class WorkerExited(NamedTuple):
     signal: int | None
     oom: bool = False
     dump: str = ""
+    accepted: int = 0
+    """Sessions that it ever accepted."""
+    lost: int = 0
+    """Sessions that it held at its end."""
+
+    @property
+    def how(self) -> str:
+        """As the end of a sentence."""
+        end = f"exit code {self.code}" if self.signal is None else signal_name(self.signal)
+        return f"{end}, out of memory" if self.oom else end
 
 
 class MoldSaid(NamedTuple):

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import log
-from prefork.config import ServerConfig
 from prefork.errors import PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
-from prefork.master.kernel import LinuxKernel
+from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
@@ -29,7 +28,8 @@ from prefork.policy.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.log import Sink
+    from prefork.config import ServerConfig
+
 
 _log = logging.getLogger("prefork.master")
 

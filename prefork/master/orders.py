@@ -1,4 +1,4 @@
-"""What the operator can say to a running master: by signal, or through the control socket. Each order changes a goal."""
+"""What the operator can say to a running master, by signal or control socket. Each order changes a goal."""
 
 from __future__ import annotations
 
@@ -91,6 +91,6 @@ class Orders:
         try:
             self._board.next_config = self._reload()
         except PreforkError as error:
-            _log.error("reload refused, the old config stays: %s", error)  # noqa: TRY400 - one line, no traceback
+            _log.error("reload refused, the old config stays: %s", error)
         else:
             self._board.goals.reload_wanted = True

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from prefork import wire
+from prefork.master.facts import signal_name
+
+if TYPE_CHECKING:
+    import socket
 
 _CHANNEL_IN_MOLD = 3
 _DUMP_LIMIT = 64 * 1024
@@ -30,12 +32,7 @@ class Status(NamedTuple):
     signal: int | None
 
     def __str__(self) -> str:
-        if self.signal is None:
-            return f"exit code {self.code}"
-        try:
-            return signal.Signals(self.signal).name
-        except ValueError:
-            return f"signal {self.signal}"
+        return f"exit code {self.code}" if self.signal is None else signal_name(self.signal)
 
 
 @dataclass(slots=True)
@@ -89,7 +86,6 @@ class WorkerProcess(Process):
     slot: int = -1
     dump: int = -1
     generation: int = 0
-    said: list[wire.Record] = field(default_factory=list)
 
     def read_dump(self) -> str:
         """What faulthandler wrote, at most 64 KiB; the file is closed afterwards."""

@@ -6,7 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefork import wire
-from prefork.policy.model import KillStep, MoldPhase, MoldView, Owner, Phase, Reason, WorkerId, WorkerView
+from prefork.master.facts import WorkerExited, WorkerUnborn
+from prefork.policy.model import (
+    Drain,
+    ExitView,
+    Kill,
+    KillStep,
+    MoldPhase,
+    MoldView,
+    Owner,
+    Pause,
+    Phase,
+    Reason,
+    Resume,
+    Retire,
+    WorkerId,
+    WorkerView,
+)
 
 if TYPE_CHECKING:
     from prefork.config import ServerConfig
@@ -51,6 +67,48 @@ class WorkerRecord:
             bits |= wire.WANT_DRAIN | (wire.WANT_SWEEP if sweep else 0)
         return bits, self.drain_by or 0
 
+    def said(self, record: wire.Record, now: int) -> None:
+        """Take in a record of the worker's; Born is the kernel's, and a later version's word means nothing."""
+        match record:
+            case wire.Ready():
+                self.ready_at = now
+                if self.phase is Phase.BOOTING:
+                    self.phase = Phase.SERVING
+            case wire.Declined():
+                self.retiring_at = self.ordered = None
+            case wire.Failed():
+                self.failed = record
+            case wire.Request("pause", owner):
+                self.paused_by |= {Owner(owner)}
+            case wire.Request("resume", owner):
+                self.paused_by -= {Owner(owner)}
+            case wire.Request("drain", owner):
+                self.drain_wanted = Owner(owner)
+            case _:
+                pass
+
+    def obey(self, order: Pause | Resume | Retire | Drain | Kill, at: int) -> None:
+        """Remember a command as given, whatever comes of it."""
+        match order:
+            case Pause():
+                self.paused_by |= {Owner.POLICY}
+            case Resume():
+                self.paused_by -= {Owner.POLICY}
+            case Retire():
+                self.retiring_at, self.ordered = at, order.because.reason
+            case Drain():
+                self.phase, self.drain_by, self.ordered = Phase.DRAINING, order.by, order.because.reason
+            case Kill():
+                self.phase, self.kill_step, self.killed_at = Phase.KILLED, order.step, at
+                self.ordered = order.because.reason
+
+    def exit(self, fact: WorkerUnborn | WorkerExited, seq: int, now: int) -> ExitView:
+        """What the policy is shown of its end."""
+        ended = ExitView(seq, self.id, self.generation, now, self.ready_at, self.forked_at, self.ordered)
+        if isinstance(fact, WorkerUnborn):
+            return ended._replace(born=not fact.errno)
+        return ended._replace(code=fact.code, signal=fact.signal, oom=fact.oom)
+
     def view(self, words: list[int], now: int, cpu_ns: int | None) -> WorkerView:
         """A snapshot; a word that the worker wrote after `now` was read counts as written at `now`.
 
@@ -63,9 +121,9 @@ class WorkerRecord:
             self.phase,
             self.forked_at,
             self.ready_at,
-            (heard if heard < now else now) or None,
-            (idle if idle < now else now) or None if self.ready_at is not None else None,
-            sessions if sessions > 0 else 0,
+            min(heard, now) or None,
+            min(idle, now) or None if self.ready_at is not None else None,
+            max(sessions, 0),
             words[wire.ACCEPTED],
             self.paused_by,
             self.replaces,
@@ -89,9 +147,26 @@ class MoldRecord:
     since_at: int
     phase: MoldPhase = MoldPhase.STARTING
     failed: wire.MoldFailed | None = None
-    how: str = ""
-    """How its process ended; empty while it runs."""
-    running: bool = True
+
+    def enter(self, phase: MoldPhase, at: int) -> None:
+        """Be in `phase` since `at`."""
+        self.phase, self.since_at = phase, at
+
+    def said(self, record: wire.Record, now: int) -> None:
+        """Take in a record; one that crossed with the order to end means nothing."""
+        match record:
+            case wire.MoldReady() if self.phase is MoldPhase.STARTING:
+                self.enter(MoldPhase.READY, now)
+            case wire.MoldFailed() if self.phase is MoldPhase.STARTING:
+                self.failed = record
+                self.enter(MoldPhase.FAILED, now)
+            case _:
+                pass
+
+    def ended(self, now: int) -> None:
+        """Its process is gone; one that was told to go, or had said that it failed, stays what it was."""
+        if self.phase in (MoldPhase.STARTING, MoldPhase.READY):
+            self.enter(MoldPhase.GONE, now)
 
     def view(self) -> MoldView:
         """A snapshot."""

@@ -1,7 +1,7 @@
 """What the master tells people: log lines as things happen, and the status on request. It changes nothing.
 
-Theory. Each decision and each end of a process is one line, labelled by the policy's own reason with its figures. Lines of
-one kind that come faster than five a second are folded: the next one that is written says how many were left out.
+Theory. Each decision and each end of a process is one line, labelled by the policy's own reason with its figures. Lines
+of one kind that come faster than five a second are folded: the next one that is written says how many were left out.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from pydantic import TypeAdapter
 
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
-from prefork.master.processes import Status
-from prefork.version import VERSION
 from prefork.policy.model import MoldPhase, Phase, PoolView
+from prefork.version import VERSION
 
 if TYPE_CHECKING:
     from prefork.log import Sink
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from prefork.master.kernel import Kernel
     from prefork.master.records import MoldRecord, WorkerRecord
     from prefork.master.scoreboard import Scoreboard
-    from prefork.policy.model import Because, Decision
+    from prefork.policy.model import Because, Decision, WorkerId
 
 _log = logging.getLogger("prefork.master")
 POOL = "default"
@@ -69,6 +68,8 @@ class Reporter:
         self._config_file = config_file
         self._urls = urls
         self._fold = Folder()
+        self._ends: dict[int, str] = {}
+        """How the workers ended that the shown decisions name."""
         self._started_at = kernel.now()
         self._started_unix = time.time()
 
@@ -79,18 +80,22 @@ class Reporter:
         decision = done.decision
         because: Because = decision.because
         who = _whom(decision, done)
-        told = " ".join(f"{name}={show(name, value)}" for name, value in because.figures)
+        told = _told(because, done.at)
         level = logging.WARNING if decision.kind in ("kill", "give_up") else logging.INFO
-        self._say(level, f"{decision.kind} {because.reason}", f"{decision.kind}{who}: {because.reason} {told}".rstrip(), done.at)
+        self._say(
+            level,
+            f"{decision.kind} {because.reason}",
+            f"{decision.kind}{who}: {because.reason} {told}".rstrip(),
+            done.at,
+        )
 
     def learned(self, fact: Fact, now: int) -> None:
         """One line for each fact that an operator would want to have seen."""
         match fact:
             case WorkerExited():
                 self._worker_ended(fact, now)
-            case WorkerUnborn(worker, errno):
-                why = f": fork: {os.strerror(errno)}" if errno else ""
-                self._say(logging.WARNING, "unborn", f"worker {worker} was not born{why}", now)
+            case WorkerUnborn(worker):
+                self._say(logging.WARNING, "unborn", f"worker {worker} was {fact.how}", now)
             case WorkerSaid(worker, wire.Failed(text, frames)):
                 self._say(logging.ERROR, f"failed {text}", f"worker {worker} failed: {text}", now, frames)
             case WorkerSaid(worker, wire.Request(act, owner)):
@@ -115,11 +120,13 @@ class Reporter:
         if worker is None:
             return
         ordered = worker.ordered is not None
-        how = _how(fact)
         age = (now - worker.forked_at) / 1e9
-        text = f"worker {fact.worker} ended: {how}, {worker.ordered or 'not ordered'}, after {age:.1f} s"
+        text = f"worker {fact.worker} ended: {fact.how}, {worker.ordered or 'not ordered'}, after {age:.1f} s"
+        if fact.lost:
+            text += f", with {fact.lost} sessions"
+        self._ends[fact.worker] = fact.how
         level = logging.INFO if ordered and fact.code == 0 else logging.WARNING
-        self._say(level, f"ended {how} {worker.ordered}", text, now, fact.dump)
+        self._say(level, f"ended {fact.how} {worker.ordered}", text, now, fact.dump)
 
     def _say(self, level: int, kind: str, text: str, now: int, below: str = "") -> None:
         left_out = self._fold.let(kind, now)
@@ -146,7 +153,7 @@ class Reporter:
                 for url, queue in zip(self._urls, self._kernel.queues(), strict=True)
             ],
             "workers": workers,
-            "decisions": [_decision_row(done, now) for done in reversed(board.history)],
+            "decisions": self._decision_rows(now),
             "withheld": [
                 {
                     "pool": POOL,
@@ -219,6 +226,24 @@ class Reporter:
             "gate": [word for bit, word in _GATE_WORDS.items() if words[wire.GATE] & bit],
         }
 
+    def _decision_rows(self, now: int) -> list[dict[str, Any]]:
+        """Newest first, each with what came of its worker."""
+        shown = [(done, _worker_of(done)) for done in reversed(self._board.history)]
+        self._ends = {worker: how for worker, how in self._ends.items() if worker in {named for _, named in shown}}
+        return [
+            {
+                "pool": POOL,
+                "at_s": (now - done.at) / 1e9,
+                "kind": done.decision.kind,
+                "worker": worker,
+                "reason": done.decision.because.reason,
+                "figures": dict(done.decision.because.figures),
+                "text": _told(done.decision.because, done.at),
+                "outcome": self._ends.get(worker) if worker is not None else None,
+            }
+            for done, worker in shown
+        ]
+
     def _mold_row(self, mold: MoldRecord, now: int) -> dict[str, Any]:
         return {
             "pool": POOL,
@@ -241,27 +266,20 @@ def _whom(decision: Decision, done: Performed) -> str:
     return f" worker {worker}" if worker is not None else ""
 
 
-def _how(fact: WorkerExited) -> str:
-    return f"{Status(fact.code, fact.signal)}{', out of memory' if fact.oom else ''}"
+def _worker_of(done: Performed) -> WorkerId | None:
+    return done.worker if done.worker is not None else getattr(done.decision, "worker", None)
 
 
-def _decision_row(done: Performed, now: int) -> dict[str, Any]:
-    decision = done.decision
-    return {
-        "pool": POOL,
-        "at_s": (now - done.at) / 1e9,
-        "kind": decision.kind,
-        "worker": done.worker if decision.kind == "spawn" else getattr(decision, "worker", None),
-        "reason": decision.because.reason,
-        "figures": dict(decision.because.figures),
-        "text": " ".join(f"{name}={show(name, value)}" for name, value in decision.because.figures),
-    }
+def _told(because: Because, at: int) -> str:
+    return " ".join(f"{name}={show(name, value, at)}" for name, value in because.figures)
 
 
-def show(name: str, value: int | str) -> str:
-    """A figure for people: `_ns` as seconds, `_bytes` as MiB, anything else as it is."""
-    if isinstance(value, int) and name.endswith("_ns"):
+def show(name: str, value: int | str, at: int) -> str:
+    """A figure for people: `_ns` in seconds, `_at` and `_by` from `at` on, `_bytes` in MiB, anything else as it is."""
+    if not isinstance(value, int):
+        return value
+    if name.endswith("_ns"):
         return f"{value / 1e9:.3g}s"
-    if isinstance(value, int) and name.endswith("_bytes"):
-        return f"{value / 2**20:.1f}MiB"
-    return str(value)
+    if name.endswith(("_at", "_by")):
+        return f"{(value - at) / 1e9:+.3g}s"
+    return f"{value / 2**20:.1f}MiB" if name.endswith("_bytes") else str(value)

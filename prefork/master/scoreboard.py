@@ -1,8 +1,9 @@
 """What the master believes: facts in, a PoolView out.
 
-Theory. Each fact changes the records and nothing else; a decision that was performed is a fact as well, so that the next
-view can't ask for it again. `view` reads the shared memory at that instant; two views with no fact between them differ
-only in what the workers wrote there. A fact about a worker that is no longer known is late, and means nothing.
+Theory. Each fact changes the records and nothing else; a decision that was performed is a fact as well, so that the
+next view can't ask for it again. `view` reads the shared memory at that instant; two views with no fact between them
+differ only in what the workers wrote there. A fact about a worker that is no longer known is late, and means nothing;
+orders and the listeners are for `orders` and `watch`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from prefork import wire
-from prefork.errors import AppError, BootError, BugError, PreforkError
+from prefork.errors import AppError, BootError, PreforkError
 from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
-    Decision,
+    Because,
     Drain,
     EndMold,
     ExitView,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 HISTORY = 200
 """Decisions that `status` can still show."""
 _RUNNING = (MoldPhase.STARTING, MoldPhase.READY, MoldPhase.ENDING)
+_OVER = (MoldPhase.FAILED, MoldPhase.GONE)
 
 
 class Scoreboard:
@@ -148,143 +150,68 @@ class Scoreboard:
         match fact:
             case facts.Performed():
                 self._performed(fact)
-            case facts.WorkerSaid(worker, record):
-                if worker in self.workers:
-                    self._said(self.workers[worker], record, now)
-            case facts.WorkerUnborn() | facts.WorkerExited():
-                self._ended(fact, now)
-            case facts.MoldSaid(generation, record):
-                if generation in self.molds:
-                    self._mold_said(self.molds[generation], record, now)
-            case facts.MoldExited(generation, how):
-                if generation in self.molds:
-                    self._mold_ended(self.molds[generation], how, now)
+            case facts.WorkerSaid(worker, record) if worker in self.workers:
+                self._worker_said(self.workers[worker], record, now)
+            case facts.WorkerUnborn() | facts.WorkerExited() if fact.worker in self.workers:
+                self._worker_ended(self.workers.pop(fact.worker), fact, now)
+            case facts.MoldSaid(generation, record) if generation in self.molds:
+                self._mold_said(self.molds[generation], record, now)
+            case facts.MoldExited(generation, how) if generation in self.molds:
+                self._mold_ended(self.molds[generation], how, now)
             case facts.StrangerReaped():
                 self.strangers += 1
-            case facts.Signalled() | facts.Asked() | facts.ListenerReadable():
-                raise BugError(f"{type(fact).__name__} is an order or the watch's, not the scoreboard's")
-
-    # -- workers
-
-    def _said(self, worker: WorkerRecord, record: wire.Record, now: int) -> None:
-        match record:
-            case wire.Ready():
-                worker.ready_at = now
-                if worker.phase is Phase.BOOTING:
-                    worker.phase = Phase.SERVING
-            case wire.Declined():
-                worker.retiring_at = worker.ordered = None
-            case wire.Failed():
-                worker.failed, self.last_failure = record, record.text
-            case wire.Request(act, owner):
-                self._requested(worker, act, Owner(owner), now)
             case _:
-                pass  # Born is the kernel's
+                pass
 
-    def _requested(self, worker: WorkerRecord, act: str, owner: Owner, now: int) -> None:
-        match act:
-            case "pause":
-                worker.paused_by |= {owner}
-            case "resume":
-                worker.paused_by -= {owner}
-            case "drain":
-                worker.drain_wanted = owner
-            case "stop":
-                if self.goals.stop_at is None:  # many sessions may ask; only an operator's second word means at once
-                    self.goals.stop(now, self.limits)
-            case _:
-                pass  # a later worker's word, during a reload of prefork itself
+    def _worker_said(self, worker: WorkerRecord, record: wire.Record, now: int) -> None:
+        if isinstance(record, wire.Request) and record.act == "stop":
+            if self.goals.stop_at is None:  # many sessions may ask; only an operator's second word means at once
+                self.goals.stop(now, self.limits)
+        else:
+            worker.said(record, now)
 
-    def _ended(self, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
-        worker = self.workers.pop(fact.worker, None)
-        if worker is None:
-            return
+    def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1
-        self.exits.append(
-            ExitView(
-                seq=self._exits_seen,
-                worker=worker.id,
-                generation=worker.generation,
-                at=now,
-                ready_at=worker.ready_at,
-                forked_at=worker.forked_at,
-                ordered=worker.ordered,
-                born=isinstance(fact, facts.WorkerExited) or not fact.errno,
-                code=fact.code if isinstance(fact, facts.WorkerExited) else None,
-                signal=fact.signal if isinstance(fact, facts.WorkerExited) else None,
-                oom=isinstance(fact, facts.WorkerExited) and fact.oom,
-            ),
-        )
-
-    # -- molds
+        ended = worker.exit(fact, self._exits_seen, now)
+        self.exits.append(ended)
+        if isinstance(fact, facts.WorkerExited):
+            self.accepted_before += fact.accepted
+        if ended.ordered is None:
+            self.last_failure = worker.failed.text if worker.failed is not None else fact.how
 
     def _mold_said(self, mold: MoldRecord, record: wire.Record, now: int) -> None:
-        match record:
-            case wire.MoldReady() if mold.phase is MoldPhase.STARTING:
-                mold.phase, mold.since_at = MoldPhase.READY, now
-                self.generation, self.config = mold.generation, mold.config
-                self._forget_old_molds()
-            case wire.MoldFailed(text, frames):
-                mold.phase, mold.since_at, mold.failed = MoldPhase.FAILED, now, record
-                if self.generation == 0:
-                    self.fatal = AppError(text, frames)
-            case _:
-                raise BugError(f"a mold said {type(record).__name__} while {mold.phase}")
-
-    def _forget_old_molds(self) -> None:
-        for mold in [each for each in self.molds.values() if each.phase in (MoldPhase.FAILED, MoldPhase.GONE)]:
-            if mold.generation != self.generation:
-                del self.molds[mold.generation]
+        mold.said(record, now)
+        if mold.phase is MoldPhase.READY:
+            self.generation, self.config = mold.generation, mold.config
+            for old in [each for each in self.molds.values() if each.phase in _OVER and each is not mold]:
+                del self.molds[old.generation]
+        elif mold.failed is not None and not self.generation:
+            self.fatal = AppError(mold.failed.text, mold.failed.frames)
 
     def _mold_ended(self, mold: MoldRecord, how: str, now: int) -> None:
-        mold.how = how
-        match mold.phase:
-            case MoldPhase.ENDING:
-                del self.molds[mold.generation]
-            case MoldPhase.STARTING | MoldPhase.READY:
-                mold.phase, mold.since_at = MoldPhase.GONE, now
-            case MoldPhase.FAILED | MoldPhase.GONE:
-                pass
-        if self.generation == 0 and self.fatal is None and self.goals.stop_at is None:
+        mold.ended(now)
+        if mold.phase is MoldPhase.ENDING:
+            del self.molds[mold.generation]
+        if not self.generation and self.fatal is None and self.goals.stop_at is None:
             self.fatal = AppError(f"app {mold.config.app!r}: the process that imported it ended ({how})")
-
-    # -- decisions that were performed
 
     def _performed(self, done: facts.Performed) -> None:
         self.history.append(done)
-        decision: Decision = done.decision
-        match decision:
-            case Spawn(generation=generation, replaces=replaces):
-                assert done.worker is not None
-                paused = frozenset({Owner.OPERATOR}) if self.goals.paused else frozenset[Owner]()
-                self.workers[done.worker] = WorkerRecord(
-                    done.worker, generation, done.at, replaces=replaces, paused_by=paused
-                )
+        match done.decision:
+            case Spawn(generation=generation, replaces=replaces) if done.worker is not None:
+                worker = WorkerRecord(done.worker, generation, done.at, replaces)
+                worker.paused_by = frozenset({Owner.OPERATOR}) if self.goals.paused else frozenset()
+                self.workers[done.worker] = worker
             case StartMold(generation=generation):
                 self.goals.reload_wanted = False
                 self.molds[generation] = MoldRecord(generation, self.next_config, done.at)
             case EndMold(generation=generation):
-                mold = self.molds[generation]
-                mold.phase, mold.since_at = MoldPhase.ENDING, done.at
+                self.molds[generation].enter(MoldPhase.ENDING, done.at)
             case GiveUp(because=because):
                 self.goals.stop_at_once(done.at)
-                self.fatal = BootError(give_up_text(because.reason, dict(because.figures), self.last_failure))
-            case _:
-                self._ordered(self.workers[decision.worker], decision, done.at)
-
-    def _ordered(self, worker: WorkerRecord, decision: Pause | Resume | Retire | Drain | Kill, at: int) -> None:
-        match decision:
-            case Pause():
-                worker.paused_by |= {Owner.POLICY}
-            case Resume():
-                worker.paused_by -= {Owner.POLICY}
-            case Retire():
-                worker.retiring_at, worker.ordered = at, decision.because.reason
-            case Drain():
-                worker.phase, worker.drain_by, worker.ordered = Phase.DRAINING, decision.by, decision.because.reason
-            case Kill():
-                worker.phase, worker.kill_step, worker.killed_at = Phase.KILLED, decision.step, at
-                worker.ordered = decision.because.reason
+                self.fatal = BootError(_give_up_text(because, self.last_failure))
+            case Pause() | Resume() | Retire() | Drain() | Kill() as order:
+                self.workers[order.worker].obey(order, done.at)
 
 
 def _cpu_since(kernel: Kernel, worker: WorkerId, words: list[int]) -> int | None:
@@ -292,7 +219,7 @@ def _cpu_since(kernel: Kernel, worker: WorkerId, words: list[int]) -> int | None
     return max(0, cpu - words[wire.CPU]) if cpu is not None else None
 
 
-def give_up_text(reason: str, figures: dict[str, object], failure: str) -> str:
+def _give_up_text(because: Because, failure: str) -> str:
     """One line for the error that ends the pool."""
-    told = ", ".join(f"{name}={value}" for name, value in figures.items())
-    return f"gave up: {reason} ({told})" + (f": the last worker said: {failure}" if failure else "")
+    told = ", ".join(f"{name}={value}" for name, value in because.figures)
+    return f"gave up: {because.reason} ({told})" + (f"; the last worker: {failure}" if failure else "")

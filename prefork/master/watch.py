@@ -1,8 +1,8 @@
 """The listener watch: tells the master within milliseconds that connections wait, and costs an idle pool nothing.
 
 Theory. A listener is armed once (EPOLLIN | EPOLLONESHOT); when it fires, it is armed again after a gap. One that fires
-again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, then to all,
-for a worker that was woken and then declined, was stopped or died has swallowed the wake-up of the connection.
+again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, then to
+all, for a worker that was woken and then declined, was stopped or died has swallowed the wake-up of the connection.
 """
 
 from __future__ import annotations

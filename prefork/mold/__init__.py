@@ -1,1 +1,1 @@
-"""The process that imports the app and forks workers; the first and last lines of a worker. This file imports nothing."""
+"""The process that imports the app and forks workers; a worker's first and last lines. This file imports nothing."""

@@ -1,8 +1,8 @@
 """The mold: imports the app once, then forks a worker for each Fork record, until the master closes the channel.
 
-Theory. It forks twice: the intermediate ends at once, so that the worker becomes the child of the nearest subreaper, the
-master, which alone may reap it and signal it. Everything that was printed is flushed before a fork (else each worker
-would print it again), and the garbage collector is frozen (else a child's first collection copies every page).
+Theory. It forks twice: the intermediate ends at once, so that the worker becomes the child of the nearest subreaper,
+the master, which alone may reap it and signal it. Everything that was printed is flushed before a fork (else each
+worker would print it again), and the garbage collector is frozen (else a child's first collection copies every page).
 """
 
 from __future__ import annotations

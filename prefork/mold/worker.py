@@ -16,7 +16,6 @@ import mmap
 import os
 import random
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -27,6 +26,8 @@ from prefork.backends.tether import Tether, WorkerSettings
 from prefork.mold import linux
 
 if TYPE_CHECKING:
+    import socket
+
     from prefork.mold.mold import Loaded
 
 _ADOPTION_STEP_S = 0.00005

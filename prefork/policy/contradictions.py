@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 def pool_contradiction(config: PoolConfig) -> str | None:
     """Return the first contradiction of a pool, or None."""
-    match config.sizing.kind:
+    sizing = config.sizing
+    match sizing.kind:
         case "static":
-            sizing = _static(config, config.sizing)
+            message = _static(config, sizing)
         case "spare":  # pragma: no branch - the last kind
-            sizing = _spare(config, config.sizing)
-    return sizing or _bounds(config) or _heartbeat(config)
+            message = _spare(config, sizing)
+    return message or _bounds(config) or _heartbeat(config)
 
 
 def recycle_contradiction(max_rss: int, hard_rss: int) -> str | None:

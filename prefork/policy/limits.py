@@ -52,7 +52,7 @@ class Limits(NamedTuple):
     @staticmethod
     def of(config: PoolConfig) -> Limits:
         """Resolve a config; the same config again costs a look-up."""
-        return _resolved(config)
+        return _resolved(config)  # pyright: ignore[reportArgumentType]  # frozen, so pydantic gives it a hash
 
 
 class Row(NamedTuple):

@@ -8,7 +8,7 @@ number of spares), never holds a float, and survives JSON, so that a replay or a
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from prefork.policy.model import Decision, Withheld
@@ -69,8 +69,9 @@ class Memory(NamedTuple):
         fields = json.loads(text)
         if not isinstance(fields, dict) or not fields.keys() <= set(cls._fields):
             raise ValueError(f"no memory of this version of prefork: {text[:80]!r}")
-        pairs = {name: _pairs(fields[name]) for name in ("forced_molds", "window") if name in fields}
-        return cls(**(fields | pairs))
+        values: dict[str, Any] = dict(fields)
+        values |= {name: _pairs(fields[name]) for name in ("forced_molds", "window") if name in fields}
+        return cls(**values)
 
 
 class Plan(NamedTuple):

@@ -1,8 +1,9 @@
-"""A kernel without processes: a clock that jumps from event to event, workers made of the real Gate, connections in a list.
+"""A kernel without processes: a clock that jumps from event to event, and workers made of the real Gate.
 
-Theory. Everything that happens is an event on one heap, ordered by instant and then by the order in which it was planned,
-so a run is the same each time. `wait` performs events until one of them is a fact, or `until` has come. It keeps the same
-clauses as the real kernel (tests/contract/test_kernel.py runs over both); what it can't show is what Linux may refuse.
+Theory. Everything that happens is an event on one heap, ordered by instant and then by the order in which it was
+planned, so a run is the same each time. `wait` performs events until one is a fact, or `until` has come. It keeps the
+same clauses as the real kernel (tests/contract/test_kernel.py runs over both); what it can't show is what Linux may
+refuse.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.listeners import Queue
-from prefork.policy.model import WorkerId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prefork.policy.model import WorkerId
 
 MS = 1_000_000
 FOREVER = 1 << 62
@@ -84,14 +86,14 @@ class FakeKernel:
         self._now = 1_000_000_000
         self._order = count()
         self._pids = count(FIRST_PID)
-        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._events: list[tuple[int, int, Callable[[], object]]] = []
         self._facts: list[Fact] = []
         self._queues: list[list[tuple[int, int]]] = [[] for _ in range(listeners)]
         self._armed = [False] * listeners
 
     # -- the world's side: what a test makes happen
 
-    def after(self, ns: int, what: Callable[[], None]) -> None:
+    def after(self, ns: int, what: Callable[[], object]) -> None:
         """Make `what` happen in so many ns."""
         heapq.heappush(self._events, (self._now + ns, next(self._order), what))
 
@@ -119,7 +121,8 @@ class FakeKernel:
         """The worker's process ends."""
         gone = self.workers.pop(worker)
         gone.alive = False
-        self._facts.append(WorkerExited(worker, code, signum, oom))
+        accepted = gone.words[wire.ACCEPTED]
+        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, accepted - gone.words[wire.CLOSED]))
         self._offer()
 
     # -- the master's side: the Kernel protocol

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import TypeAdapter
 
 from prefork.address import UnixAddress, parse_address
-from prefork.ask import ask
+from prefork.client import Connection
 from prefork.errors import AppError, BootError, ConfigError, PreforkError
 from prefork.master.master import own_sys_path
 from prefork.master.serve import named_config
@@ -49,7 +49,7 @@ class LivePool:
         os.write(memory, json.dumps(told | {"announce": writing}).encode())
         flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
                 [sys.executable, *flags, "-P", "-m", "prefork.master", str(memory)],
                 pass_fds=(memory, writing),
                 stdin=subprocess.DEVNULL,
@@ -98,11 +98,16 @@ class LivePool:
 
     def status(self) -> dict[str, Any]:
         """What `prefork status --json` prints."""
-        return ask(self.control, "status")
+        return self.ask("status")
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """The master's answer to one command of the control socket."""
+        with Connection(Path(self.control)) as connection:
+            return connection.ask(command)
 
     def view(self) -> PoolView:
         """The policy's view of this instant."""
-        view: PoolView = _VIEW.validate_python(ask(self.control, "view")["view"])
+        view: PoolView = _VIEW.validate_python(self.ask("view")["view"])
         return view
 
     def worker_pids(self) -> dict[int, int]:
@@ -137,7 +142,7 @@ class LivePool:
         return self.wait(timeout)
 
     def wait(self, timeout: float = 10.0) -> int:
-        """Wait until the master has ended; its exit code. Kills it, and raises TimeoutError, after `timeout` seconds."""
+        """Wait until it has ended; its exit code. Kills it, and raises TimeoutError, after `timeout` seconds."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:

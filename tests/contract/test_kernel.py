@@ -15,7 +15,7 @@ import pytest
 from prefork import log, wire
 from prefork.address import TcpAddress
 from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
-from prefork.master.kernel import Kernel, LinuxKernel
+from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
@@ -24,6 +24,7 @@ from prefork.testing.fake_kernel import FakeKernel
 from tests.apps import lines
 
 if TYPE_CHECKING:
+    from prefork.master.kernel import Kernel
     from collections.abc import Iterator
 
 SECOND = 1_000_000_000
@@ -252,7 +253,15 @@ def test_a_drained_worker_finishes_and_exits(world: World) -> None:
     wait_words(kernel, wire.ACCEPTED, 1)
     kernel.tell(ONE, wire.WANT_DRAIN, kernel.now() + 5 * SECOND)
     world.hang_up_all()
-    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None)
+    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None, accepted=1)
+
+
+def test_a_killed_workers_sessions_are_counted_as_lost(world: World) -> None:
+    kernel = with_worker(world)
+    world.connect()
+    wait_words(kernel, wire.ACCEPTED, 1)
+    kernel.signal(ONE, signal.SIGKILL)
+    assert until(kernel, WorkerExited) == WorkerExited(ONE, None, signal.SIGKILL, accepted=1, lost=1)
 
 
 def test_a_worker_born_paused_accepts_when_it_is_told(world: World) -> None:

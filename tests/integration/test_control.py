@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.ask import NobodyThereError, ask
+from prefork.client import GoneError
 from prefork.errors import PreforkError
 from tests.apps.lines import Echo
 from tests.client import Client
@@ -79,8 +79,8 @@ def test_five_hundred_silent_clients_keep_nobody_from_asking(prefork_pool: Start
 
 def test_an_unknown_command_says_which_are_known(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo)
-    with pytest.raises(PreforkError, match="command 'dance' .* is not known; known: status, stop, view"):
-        ask(pool.control, "dance")
+    with pytest.raises(PreforkError, match=r"command 'dance' .* is not known; known: status, stop, view"):
+        pool.ask("dance")
 
 
 def test_another_user_is_turned_away(prefork_pool: Start) -> None:
@@ -108,8 +108,8 @@ def test_when_the_pool_has_stopped_the_socket_is_gone(prefork_pool: Start) -> No
     pool = prefork_pool(Echo)
     assert pool.stop() == 0
     assert not Path(pool.control).exists()
-    with pytest.raises(NobodyThereError):
-        ask(pool.control, "status")
+    with pytest.raises(GoneError):
+        pool.ask("status")
 
 
 def test_a_socket_that_cannot_be_made_is_a_warning(prefork_pool: Start, tmp_path: Path) -> None:

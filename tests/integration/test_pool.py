@@ -152,9 +152,7 @@ def test_a_segfault_is_told_with_its_stack(prefork_pool: Start) -> None:
 
 
 @pytest.mark.parametrize(("how", "reason"), [("spin", "silent_spinning"), ("block", "silent_blocked")])
-def test_a_stuck_worker_is_dumped_and_killed_and_its_place_is_taken(
-    prefork_pool: Start, how: str, reason: str
-) -> None:
+def test_a_stuck_worker_is_dumped_and_killed_and_its_place_is_taken(prefork_pool: Start, how: str, reason: str) -> None:
     pool = prefork_pool(Misbehaving, pool=static(1, heartbeat_interval="100ms", heartbeat_timeout="500ms"))
     with Client(pool) as client:
         client.say(how)

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 def script(tmp_path: Path, text: str) -> subprocess.CompletedProcess[str]:
     file = tmp_path / "script.py"
     file.write_text(text)
-    return subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False, cwd=ROOT
+    )
 
 
 def test_it_serves_returns_none_and_restores_the_signal_handlers(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from prefork import log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def emit(sink: log.Sink, message: str, *args: object) -> None:

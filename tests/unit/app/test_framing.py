@@ -75,7 +75,9 @@ def test_a_stream_gives_the_bytes_that_came_and_never_more_than_its_limit(
     assert all(0 < len(bytes(item)) <= limit for item in items)  # type: ignore[call-overload]
 
 
-@given(lines=st.lists(st.text(alphabet=st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=20)), at=places)
+@given(
+    lines=st.lists(st.text(alphabet=st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=20)), at=places
+)
 def test_what_lines_encode_they_decode(lines: list[str], at: list[int]) -> None:
     raw = b"".join(Lines().encode(line) for line in lines)
     assert decoded(Lines(), cut(raw, at)) == (lines, None, b"")
@@ -170,8 +172,6 @@ def test_a_limit_under_one_byte_is_refused() -> None:
 def test_the_docstring_example_is_true() -> None:
     failed, tried = doctest.testmod(framing)
     assert (failed, tried > 0) == (0, True)
-
-
 
 
 @pytest.mark.parametrize("lazily", [True, False])

@@ -55,7 +55,9 @@ def refusal(name: str) -> AppError:
     return caught.value
 
 
-@pytest.mark.parametrize("name", ["echo_x.py:Echo", "echo_x.py:Echo.Inner", "echo_x.py:app", "echo_x:Echo", "./echo_x.py:Echo"])
+@pytest.mark.parametrize(
+    "name", ["echo_x.py:Echo", "echo_x.py:Echo.Inner", "echo_x.py:app", "echo_x:Echo", "./echo_x.py:Echo"]
+)
 def test_an_app_is_found_by_its_name(folder: Path, name: str) -> None:
     (folder / "echo_x.py").write_text(ECHO)
     assert isinstance(load_app(name).session().framer, type)
@@ -136,7 +138,9 @@ def test_a_file_is_a_proper_module_of_its_folder(folder: Path) -> None:
             "echo_x.py:Other", "app 'echo_x.py:Other': Other is no subclass of Session", id="a class of another kind"
         ),
         pytest.param(
-            "json.py:x", "app 'json.py:x': a module named 'json' is already in use by Python: rename the file", id="json"
+            "json.py:x",
+            "app 'json.py:x': a module named 'json' is already in use by Python: rename the file",
+            id="json",
         ),
     ],
 )

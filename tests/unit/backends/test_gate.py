@@ -64,7 +64,9 @@ OPEN, CLOSE = "session_opened", "session_closed"
         ),
         pytest.param([("learn", WANT_PAUSE_POLICY), ("learn", 0)], State(), id="a resume opens it"),
         pytest.param(
-            [("learn", WANT_DRAIN)], State(False, GATE_DRAINING, WANT_DRAIN, True), id="a drain without sessions is done"
+            [("learn", WANT_DRAIN)],
+            State(False, GATE_DRAINING, WANT_DRAIN, True),
+            id="a drain without sessions is done",
         ),
         pytest.param(
             [OPEN, ("learn", WANT_DRAIN)], State(False, GATE_DRAINING, WANT_DRAIN), id="a drain waits for its sessions"
@@ -120,9 +122,7 @@ OPEN, CLOSE = "session_opened", "session_closed"
             State(False, GATE_DRAINING, WANT_DRAIN, True),
             id="an orphan sweeps nothing",
         ),
-        pytest.param(
-            [("learn", WANT_SWEEP)], State(), id="a sweep alone means nothing"
-        ),
+        pytest.param([("learn", WANT_SWEEP)], State(), id="a sweep alone means nothing"),
         pytest.param(
             ["queue_empty", ("learn", WANT_DRAIN | WANT_SWEEP)],
             State(True, 0, WANT_DRAIN | WANT_SWEEP),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.cli import client
-from prefork.cli.client import Connection, GoneError, wait_for_end
+from prefork import client
+from prefork.client import Connection, GoneError, wait_for_end
 from prefork.errors import PreforkError
 
 if TYPE_CHECKING:

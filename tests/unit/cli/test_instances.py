@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.cli import client, instances
+from prefork import client
+from prefork.cli import instances
 from prefork.cli.instances import find
 from prefork.errors import ConfigError, PreforkError
 

@@ -29,7 +29,9 @@ def test_a_burst_has_newcomers_that_serve_within_ten_milliseconds() -> None:
     master = FakeMaster(min_workers=2, max_workers=40, max_sessions=1)
     master.kernel.after(SECOND, lambda: [master.kernel.connect() for _ in range(32)])
     held: list[int] = []
-    master.kernel.after(SECOND + 10_000_000, lambda: held.extend(w.gate.sessions for w in master.kernel.workers.values()))
+    master.kernel.after(
+        SECOND + 10_000_000, lambda: held.extend(w.gate.sessions for w in master.kernel.workers.values())
+    )
     master.run(2)
     assert sum(held) == 32
 
