@@ -16,6 +16,8 @@ A frame that the end of the connection cuts short is no item: a peer that died i
 exactly like one that meant it (POE and Twisted decide alike; Python's readline does not). It stays in `rest()`.
 """
 
+# ruff: noqa: D102 - what a framer or decoder overrides is told once, by Framer and Decoder
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -55,7 +55,7 @@ def _attribute(name: str, owner: object, part: str) -> object:
 
 
 def _import_module(name: str, module: str) -> ModuleType:
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)
     try:
@@ -168,4 +168,4 @@ def _main_place(qualname: str) -> str:
     file = getattr(main, "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py"):
         raise _unnamed(qualname, "what is typed at a prompt, or read from a file that isn't named .py,")
-    return os.path.abspath(file)  # noqa: PTH100 - a symbolic link stays as the user wrote it
+    return os.path.abspath(file)

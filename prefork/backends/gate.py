@@ -19,7 +19,7 @@ LOG_INTERVAL_NS = 1_000_000_000
 
 
 class Gate:
-    """`open`, `bits`, `actual`, `draining`, `sweeping` and `done` are true of this moment; read, never written, by others."""
+    """Its public attributes are true of this moment; others read them and never write."""
 
     __slots__ = (
         "_backoff_ns",

@@ -237,7 +237,8 @@ class Link(Conn):
         """End when all is sent."""
         if self._state == OPEN:
             self._state = CLOSING
-            self._host.dirty.append(self)
+            if not self._receiving:
+                self._host.dirty.append(self)
             if self._blocked:
                 self._interest()
 
@@ -375,7 +376,7 @@ class Link(Conn):
         if session is not _OVER:
             try:
                 session.closed(why)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the user's code
                 _log.exception("session with %s: closed() raised %s", self.peer, _brief(error))
         self._release(reset=reset)
         self._host.tether.session_closed()

@@ -143,51 +143,58 @@ class Loop:
         self.epoll.unregister(fd)
 
     def _serve(self) -> None:
-        """Turn after turn. All that happens for a request is in here and in the link."""
-        host, tether, gate, timers, slot = self.host, self._tether, self._gate, self.host.timers, self._tether.slot
-        dirty, find, others = host.dirty, self._links.get, self._others
+        """Turn after turn."""
+        host, tether, gate, timers = self.host, self._tether, self._gate, self.host.timers
         poll, clock = self.epoll.poll, time.monotonic_ns
-        now = self._now
         while not gate.done:
-            next_at = tether.next_at
-            if timers.next_at < next_at:
-                next_at = timers.next_at
-            if next_at < now or dirty or (gate.sweeping and gate.open):
-                next_at = now
-            events = poll((next_at - now) / 1e9, MAX_EVENTS)
+            events = poll(self._patience(), MAX_EVENTS)
             self._now = now = clock()
             tether.turn_began(now)
-            for fd, _ in events:
-                if fd in others:
-                    self._serve_others(events)
-                    break
-            for fd, mask in events:
-                link = find(fd)
-                if link is None:
-                    continue
-                if mask == _IN:
-                    recv = link.recv
-                    try:
-                        chunk = recv(READ_BYTES)
-                    except OSError as error:
-                        link.unread(error)
-                    else:
-                        if chunk:
-                            link.chunk_in(chunk)
-                        else:
-                            link.eof_in()
-                else:
-                    link.event(mask)
-                if dirty:
-                    host.flush()
+            self._dispatch(events)
             if timers.next_at <= now:
                 timers.fire(now)
-            if dirty:
+            if host.dirty:
                 host.flush()
             if tether.next_at <= now or gate.draining or gate.open is not self._registered:
                 self._obey()
-            now = clock()
+            self._now = now = clock()
             tether.turn_ended(now)
+
+    def _patience(self) -> float:
+        """Seconds that the next turn may wait for."""
+        gate = self._gate
+        if self.host.dirty or (gate.sweeping and gate.open):
+            return 0
+        wait = min(self._tether.next_at, self.host.timers.next_at) - self._now
+        return wait / 1e9 if wait > 0 else 0
+
+    def _dispatch(self, events: list[tuple[int, int]]) -> None:
+        """Serve what epoll reported. All that happens for a request is in here and in the link."""
+        host, others, find = self.host, self._others, self._links.get
+        dirty = host.dirty
+        for fd, _ in events:
+            if fd in others:
+                self._serve_others(events)
+                break
+        for fd, mask in events:
+            link = find(fd)
+            if link is None:
+                continue
+            if mask == _IN:
+                recv = link.recv
+                try:
+                    chunk = recv(READ_BYTES)
+                except OSError as error:
+                    link.unread(error)
+                else:
+                    if chunk:
+                        link.chunk_in(chunk)
+                    else:
+                        link.eof_in()
+            else:
+                link.event(mask)
+            if dirty:
+                host.flush()
 
     # -- what is no session's ------------------------------------------------------------------------------------------
 
@@ -227,8 +234,10 @@ class Loop:
         tether, gate, now = self._tether, self._gate, self._now
         if tether.next_at <= now:
             tether.tick(now)
-        if gate.sweeping and gate.open and not any([self._accept(fd) for fd in self._listeners]):
-            tether.queue_empty()
+        if gate.sweeping and gate.open:
+            taken = [self._accept(fd) for fd in self._listeners]
+            if not any(taken):
+                tether.queue_empty()
         if gate.draining and not self._told:
             self._told = True
             self.host.drain([*self._links.values()], now)
@@ -273,20 +282,18 @@ class Loop:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno == errno.EINVAL:  # the master has shut the listener down: nobody waits, nor ever will
-                return False
             if error.errno in _NO_FILES:
                 self._tether.out_of_files(self._now, error)
-                return False
-            self._tether.connection_refused()
-            return True
+            else:
+                self._tether.connection_refused()
+            return error.errno not in _NO_FILES
         try:
             peer = greet(connection)
         except OSError:
             connection.close()
             self._tether.connection_refused()
-            return True
-        self._open(SocketLink(self, connection, peer, name))
+        else:
+            self._open(SocketLink(self, connection, peer, name))
         return True
 
     def _open(self, link: SocketLink) -> None:

@@ -2,8 +2,8 @@
 
 Theory. The master writes wishes into the slot and rings; a doorbell may be lost, so the slot is looked at on every beat
 too. The worker writes facts into the slot, one word at a time (`memoryview[i] = v`), and only from its serving loop, so
-that a stuck loop looks stuck. A signal to a worker is the operator's way in: it becomes a Request, and the master, which
-alone orders, rings back. The end of the channel means that the master died.
+that a stuck loop looks stuck. A signal to a worker is the operator's way in: it becomes a Request, and the master,
+which alone orders, rings back. The end of the channel means that the master died.
 
 Each beat re-arms ITIMER_REAL, whose default action is to die: neither EOF nor a Python signal handler ends a worker
 that can't look.

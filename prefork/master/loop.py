@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork import wire
 from prefork.master.facts import Asked, ListenerReadable, Signalled
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from prefork.master.reporter import Reporter
     from prefork.master.scoreboard import Scoreboard
     from prefork.policy.memory import Plan
-    from prefork.policy.model import WorkerId
 
 
 class Loop:
@@ -57,31 +55,20 @@ class Loop:
         return plan
 
     def _until(self, plan: Plan) -> int | None:
-        """After decisions look again at once: their deadlines aren't in the plan that gave them."""
-        if plan.decisions:
-            return self._kernel.now()
+        """The plan's next look, which knows the deadlines of its own decisions too, or an earlier errand."""
         known = (plan.next_check_at, self._watch.next_at, self._effects.next_at)
         return min((each for each in known if each is not None), default=None)
 
     def _hand_on(self, plan: Plan) -> None:
         """See to connections that nobody took; then look at the listeners again."""
         now = self._kernel.now()
-        if self._watch.readable:
-            accepting = self._accepting()
+        if self._watch.overdue(now):
+            accepting = self._board.accepting(self._kernel)
             if not accepting and not plan.decisions and not self._board.count(Phase.BOOTING):
                 self._watch.slow_down()
-            for worker in self._watch.whom_to_nudge(now, accepting):
+            for worker in self._watch.whom_to_nudge(now, accepting, self._board.accepted(self._kernel)):
                 self._kernel.ring(worker)
         self._watch.arm_due(now, self._kernel.arm)
-
-    def _accepting(self) -> list[WorkerId]:
-        """Workers whose gate is open."""
-        found = []
-        for worker in self._board.workers.values():
-            words = self._kernel.words(worker.id) if worker.phase is Phase.SERVING else None
-            if words is not None and words[wire.GATE] == 0:
-                found.append(worker.id)
-        return found
 
     def _learn(self, fact: Fact) -> None:
         now = self._kernel.now()

@@ -190,7 +190,7 @@ class Reporter:
             "spare": sum(not row["sessions"] and not row["gate"] for row in serving),
             "busy": sum(bool(row["sessions"]) for row in serving),
             "sessions": sum(row["sessions"] for row in workers),
-            "accepted": board.accepted_before + sum(row["served"] for row in workers),
+            "accepted": board.accepted(self._kernel),
             "queue": sum(lengths) if lengths else None,
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,

@@ -91,6 +91,16 @@ class Scoreboard:
 
     # -- out
 
+    def accepting(self, kernel: Kernel) -> list[WorkerId]:
+        """The workers whose gate is open."""
+        words = {each.id: kernel.words(each.id) for each in self.workers.values() if each.phase is Phase.SERVING}
+        return [worker for worker, found in words.items() if found is not None and not found[wire.GATE]]
+
+    def accepted(self, kernel: Kernel) -> int:
+        """Sessions accepted in this master's life."""
+        words = [kernel.words(worker) for worker in self.workers]
+        return self.accepted_before + sum(found[wire.ACCEPTED] for found in words if found is not None)
+
     def view(self, kernel: Kernel) -> PoolView:
         """The pool at this instant."""
         now = kernel.now()

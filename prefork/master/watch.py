@@ -1,8 +1,9 @@
 """The listener watch: tells the master within milliseconds that connections wait, and costs an idle pool nothing.
 
 Theory. A listener is armed once (EPOLLIN | EPOLLONESHOT); when it fires, it is armed again after a gap. One that fires
-again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, then to
-all, for a worker that was woken and then declined, was stopped or died has swallowed the wake-up of the connection.
+again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, and after
+15 more without an accept anywhere to all, for a worker that was woken and then declined, was stopped or died has
+swallowed the connection's wake-up.
 """
 
 from __future__ import annotations
@@ -32,14 +33,20 @@ class _Listener:
     fired_at: int = 0
     readable_since: int | None = None
     nudges: int = 0
+    accepted: int = 0
+    """The pool's total when it was nudged first."""
 
-    def is_stuck(self, now: int) -> bool:
+    def is_overdue(self, now: int) -> bool:
         """It has been readable for too long since it fired first, or since the last nudge."""
         return (
             self.readable_since is not None
             and self.armed_at is None
             and now - self.readable_since >= STUCK * (self.nudges + 1)
         )
+
+    def restart(self, now: int) -> None:
+        """Count from here."""
+        self.readable_since, self.nudges = now, 0
 
 
 class ListenerWatch:
@@ -68,7 +75,7 @@ class ListenerWatch:
         each = self._listeners[index]
         again = each.armed_at is not None and now - each.armed_at <= _AT_ONCE
         if each.readable_since is None or not again:
-            each.readable_since, each.nudges = now, 0
+            each.restart(now)
         each.armed_at, each.fired_at, each.arm_at = None, now, now + GAP
 
     def slow_down(self) -> None:
@@ -84,14 +91,23 @@ class ListenerWatch:
                 each.arm_at, each.armed_at = None, now
                 arm(index)
 
-    def whom_to_nudge(self, now: int, accepting: Sequence[WorkerId]) -> Sequence[WorkerId]:
-        """One of `accepting` at the first nudge, each in turn; all of them at the later ones."""
-        stuck = [each for each in self._listeners if each.is_stuck(now)]
-        if not stuck or not accepting:
+    def overdue(self, now: int) -> bool:
+        """A queue has been readable for so long that somebody should look why."""
+        return any(each.is_overdue(now) for each in self._listeners)
+
+    def whom_to_nudge(self, now: int, accepting: Sequence[WorkerId], accepted: int) -> Sequence[WorkerId]:
+        """Of the workers that may accept those to be rung; `accepted` is the pool's total of sessions so far."""
+        one = everybody = False
+        for each in self._listeners:
+            if not each.is_overdue(now):
+                continue
+            if not each.nudges:
+                one, each.nudges, each.accepted = True, 1, accepted
+            elif each.accepted != accepted:  # somebody takes from the queue: it is long, not stuck
+                each.restart(now)
+            else:
+                everybody, each.nudges = True, each.nudges + 1
+        if not accepting or not (one or everybody):
             return ()
-        for each in stuck:
-            each.nudges += 1
-        if any(each.nudges > 1 for each in stuck):
-            return accepting
         self._turn += 1
-        return (accepting[self._turn % len(accepting)],)
+        return accepting if everybody else (accepting[self._turn % len(accepting)],)

@@ -83,9 +83,9 @@ Size = Annotated[
 ]
 """Bytes; also such as `256MiB` or `1GB`."""
 
-Workers = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=MAX_WORKERS)]
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=MAX_COUNT)]
-Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1, allow_inf_nan=False)]
+Workers = Annotated[int, Field(ge=0, le=MAX_WORKERS), BeforeValidator(_no_bool)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_no_bool)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_no_bool)]
 Surge = Annotated[
     int | str,
     BeforeValidator(_surge),
@@ -195,7 +195,7 @@ class PoolConfig(_Table):
         default=2,
         description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection.",
     )
-    max_workers: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=MAX_WORKERS)] = Field(
+    max_workers: Annotated[int, Field(ge=1, le=MAX_WORKERS), BeforeValidator(_no_bool)] = Field(
         default=20,
         description="Most workers, booting and draining ones included.",
     )

@@ -19,6 +19,7 @@ from prefork import wire
 from prefork.app.app import App
 from prefork.app.framing import Lines
 from prefork.app.session import Session
+from prefork.backends.preface import address
 from prefork.backends.registry import load_backend
 from prefork.backends.tether import Tether, WorkerSettings
 
@@ -52,7 +53,7 @@ class Scripted(Session[str]):
     framer = Lines(limit=200)
 
     def opened(self) -> None:
-        note(f"opened {self.conn.listener.port}")
+        note(f"opened {self.conn.listener}")
 
     def received(self, line: str, /) -> None:
         word, _, rest = line.partition(" ")
@@ -70,6 +71,9 @@ class Scripted(Session[str]):
 
     def do_echo(self, rest: str) -> None:
         self.send(rest)
+
+    def do_names(self, _rest: str) -> None:
+        self.send(f"{self.conn.peer} {self.conn.local} {self.conn.listener}")
 
     def do_raise(self, rest: str) -> None:
         self.send("last words")
@@ -117,7 +121,7 @@ class Worker:
 
     def __init__(self, make: Callable[[], Session[Any]], options: dict[str, Any]) -> None:
         self.sockets: list[socket.socket] = []
-        self.listeners = [_listener() for _ in range(options.pop("listeners", 1))]
+        self.listeners = options.pop("listeners", None) or [_listener()]
         self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(DEADLINE_S)
         self.slot = memoryview(mmap.mmap(-1, wire.SLOT_BYTES)).cast("Q")
@@ -170,10 +174,13 @@ class Worker:
     # -- clients ---------------------------------------------------------------------------------------------------
 
     def connect(self, *, at: int = 0, opened: bool = True) -> Client:
-        connection = socket.create_connection(self.listeners[at].getsockname(), timeout=DEADLINE_S)
+        listener = self.listeners[at]
+        connection = socket.socket(listener.family)
+        connection.settimeout(DEADLINE_S)
+        connection.connect(listener.getsockname())
         self.sockets.append(connection)
         if opened:
-            self.noted(f"opened {self.listeners[at].getsockname()[1]}")
+            self.noted(f"opened {address(listener.getsockname())}")
         return Client(connection)
 
     # -- the master's words ----------------------------------------------------------------------------------------
@@ -193,6 +200,9 @@ class Worker:
     @property
     def sessions(self) -> int:
         return self.slot[wire.ACCEPTED] - self.slot[wire.CLOSED]
+
+    def ends(self, count: int) -> None:
+        until(lambda: self.slot[wire.CLOSED] == count, f"{count} sessions over")
 
     def holds(self, count: int) -> None:
         until(lambda: self.sessions == count, f"{count} sessions, it holds {self.sessions}")

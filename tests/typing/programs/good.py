@@ -48,11 +48,12 @@ class Every(Session[bytes]):
         self.close()
 
     def draining(self, seconds_left: float, /) -> None:
-        if self.conn.is_draining and not self.conn.is_closing:
+        if seconds_left > 1 and self.conn.is_draining and not self.conn.is_closing:
             self.conn.close()
 
     def closed(self, exc: BaseException | None, /) -> None:
-        self.conn.abort()
+        if exc is not None:
+            self.conn.abort()
 
     def tick(self, count: int, text: str) -> None:
         print(count, text)
@@ -95,7 +96,7 @@ apps: list[App] = [
     App(Every),
     App(partial(Every, b"hi")),
     App(make),
-    App(lambda: Echo()),
+    App(lambda: Every(b"x")),
     App(Base, framer=Lines),
     App(Base, framer=Lines(limit=80)),
     App(Echo, style="session"),

@@ -52,7 +52,7 @@ def test_a_session_may_set_its_framer_when_it_is_made() -> None:
 
 
 def test_any_callable_without_arguments_that_makes_a_session_is_an_app() -> None:
-    for handler in (lambda: Plain(), partial(Greeter, "hi"), partial(Greeter, word="hi")):
+    for handler in (lambda: Greeter("hi"), partial(Greeter, "hi"), partial(Greeter, word="hi")):
         app = App(handler)
         assert framer(app) == Lines()
         assert app.style == "session"
@@ -66,7 +66,7 @@ def test_a_callable_that_makes_something_else_is_refused_when_it_does() -> None:
 
 def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() -> None:
     with pytest.raises(TypeError, match="Bare names no framer: write `framer = Lines`"):
-        framer(App(lambda: Bare()))
+        framer(App(partial(Bare)))
 
 
 @pytest.mark.parametrize(

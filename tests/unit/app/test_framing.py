@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import doctest
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,10 +15,10 @@ from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError, Lines,
 def cut(raw: bytes, places: list[int]) -> list[bytes]:
     """The pieces of `raw` between the places, none empty."""
     edges = [0, *sorted({each % (len(raw) + 1) for each in places}), len(raw)]
-    return [raw[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [raw[a:b] for a, b in pairwise(edges) if a < b]
 
 
-def drained(decoder: Decoder[object]) -> tuple[list[object], str | None]:
+def drained(decoder: Decoder[Any]) -> tuple[list[object], str | None]:
     """All items there are, and the error that follows them."""
     items = []
     try:
@@ -28,7 +30,7 @@ def drained(decoder: Decoder[object]) -> tuple[list[object], str | None]:
 
 
 def decoded(
-    framer: Framer[object], pieces: list[bytes], *, lazily: bool = False
+    framer: Framer[Any], pieces: list[bytes], *, lazily: bool = False
 ) -> tuple[list[object], str | None, bytes]:
     """Items, error and rest after feeding `pieces`; `lazily`: nothing is asked for before all is fed."""
     decoder = framer.decoder()

@@ -209,7 +209,7 @@ def local_class() -> type:
             id="a local class",
         ),
         pytest.param(
-            lambda: Named(),
+            lambda: None,
             "app <lambda>: a lambda can't be imported by another process: define it at the top of a module",
             id="a lambda",
         ),

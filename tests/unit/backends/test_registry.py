@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.backends import registry
+from prefork.backends.contract import GROUP
 from prefork.backends.registry import known_backends, load_backend, make_options
 from prefork.errors import ConfigError
 
@@ -145,4 +145,4 @@ def test_options_for_a_backend_without_any_are_refused() -> None:
 
 
 def test_the_group_is_named_as_documented() -> None:
-    assert registry.contract.GROUP == "prefork.backends"
+    assert GROUP == "prefork.backends"

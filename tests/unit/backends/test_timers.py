@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,8 @@ from prefork.backends.timers import NEVER, Timers
 
 
 def test_calls_are_made_in_the_order_of_their_instants_and_then_of_their_making() -> None:
-    timers, made = Timers(), []
+    made: list[Any] = []
+    timers = Timers()
     for name, when in (("c", 7), ("a", 5), ("b", 5), ("later", 8)):
         timers.add(when, made.append, name)
     assert timers.next_at == 5
@@ -16,7 +19,8 @@ def test_calls_are_made_in_the_order_of_their_instants_and_then_of_their_making(
 
 
 def test_a_cancelled_call_is_not_made_and_wakes_nobody() -> None:
-    timers, made = Timers(), []
+    made: list[Any] = []
+    timers = Timers()
     first = timers.add(5, made.append, "first")
     timers.add(6, made.append, "second")
     first.cancel()
@@ -28,15 +32,17 @@ def test_a_cancelled_call_is_not_made_and_wakes_nobody() -> None:
 
 
 def test_a_call_may_cancel_another_of_the_same_instant() -> None:
-    timers, made = Timers(), []
-    timers.add(5, lambda: second.cancel())
-    second = timers.add(5, made.append, "second")
+    made: list[Any] = []
+    timers = Timers()
+    timers.add(5, lambda: seconds.pop().cancel())
+    seconds = [timers.add(5, made.append, "second")]
     timers.fire(5)
     assert made == []
 
 
 def test_a_call_added_by_a_call_waits_for_the_next_time() -> None:
-    timers, made = Timers(), []
+    made: list[Any] = []
+    timers = Timers()
     timers.add(5, lambda: timers.add(5, made.append, "again"))
     timers.fire(5)
     assert (made, timers.next_at) == ([], 5)
@@ -46,7 +52,8 @@ def test_a_call_added_by_a_call_waits_for_the_next_time() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=200))
 def test_every_call_is_made_once_unless_cancelled(calls: list[tuple[int, bool]]) -> None:
-    timers, made = Timers(), []
+    made: list[Any] = []
+    timers = Timers()
     entries = [(timers.add(when, made.append, at), when, dropped) for at, (when, dropped) in enumerate(calls)]
     for entry, _, dropped in entries:
         if dropped:

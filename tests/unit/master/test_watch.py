@@ -68,11 +68,19 @@ def test_when_nobody_can_take_connections_it_looks_once_a_second() -> None:
 def test_a_queue_that_is_readable_for_too_long_nudges_one_worker_then_all() -> None:
     watched = Transcript()
     now = watched.keep_firing(0, STUCK)
-    first = watched.watch.whom_to_nudge(now, [ONE, TWO])
+    first = watched.watch.whom_to_nudge(now, [ONE, TWO], 0)
     assert len(first) == 1
-    assert watched.watch.whom_to_nudge(now, [ONE, TWO]) == ()
+    assert watched.watch.whom_to_nudge(now, [ONE, TWO], 0) == ()
     now = watched.keep_firing(now, 2 * STUCK)
-    assert list(watched.watch.whom_to_nudge(now, [ONE, TWO])) == [ONE, TWO]
+    assert list(watched.watch.whom_to_nudge(now, [ONE, TWO], 0)) == [ONE, TWO]
+
+
+def test_a_queue_that_is_long_and_moves_rings_nobody_twice() -> None:
+    watched = Transcript()
+    now = watched.keep_firing(0, STUCK)
+    assert len(watched.watch.whom_to_nudge(now, [ONE, TWO], 10)) == 1
+    now = watched.keep_firing(now, 2 * STUCK)
+    assert watched.watch.whom_to_nudge(now, [ONE, TWO], 11) == ()
 
 
 def test_a_queue_that_was_empty_in_between_nudges_nobody() -> None:
@@ -80,13 +88,13 @@ def test_a_queue_that_was_empty_in_between_nudges_nobody() -> None:
     watched.watch.fired(0, 0)
     watched.turn(GAP)
     watched.watch.fired(0, GAP + 20 * MS)
-    assert watched.watch.whom_to_nudge(GAP + 20 * MS, [ONE]) == ()
+    assert watched.watch.whom_to_nudge(GAP + 20 * MS, [ONE], 0) == ()
 
 
 def test_without_a_worker_that_accepts_nobody_is_nudged() -> None:
     watched = Transcript()
     now = watched.keep_firing(0, STUCK)
-    assert watched.watch.whom_to_nudge(now, []) == ()
+    assert watched.watch.whom_to_nudge(now, [], 0) == ()
 
 
 def test_first_nudges_take_turns() -> None:
@@ -94,6 +102,6 @@ def test_first_nudges_take_turns() -> None:
     watched = Transcript()
     for turn in range(4):
         now = watched.keep_firing(turn * 100 * MS, turn * 100 * MS + STUCK)
-        picked |= set(watched.watch.whom_to_nudge(now, [ONE, TWO]))
+        picked |= set(watched.watch.whom_to_nudge(now, [ONE, TWO], 0))
         watched.turn(now + GAP)
     assert picked == {ONE, TWO}
