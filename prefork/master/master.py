@@ -64,11 +64,10 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
-        for each in listeners:
-            _log.info("listening on %s", each.url)
         setup.announce({"addresses": [each.url for each in listeners], "control": control})
         Loop(kernel, board, effects, orders, reporter).run()
-        _log.info("stopped")
+        if board.generation:
+            _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
-from prefork.policy.model import MoldPhase, Phase, PoolView
+from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Reporter:
         because: Because = decision.because
         who = _whom(decision, done)
         told = _told(because, done.at)
+        if because.reason is Reason.FIRST_MOLD:
+            return  # what comes of it is told: a pool that listens, or an error
         level = logging.WARNING if decision.kind in ("kill", "give_up") else logging.INFO
         self._say(
             level,
@@ -101,10 +103,7 @@ class Reporter:
             case WorkerSaid(worker, wire.Request(act, owner)):
                 self._say(logging.INFO, f"request {act}", f"worker {worker} asks to {act} ({owner})", now)
             case MoldSaid(generation, wire.MoldReady(resident)):
-                mold = self._board.molds.get(generation)
-                took = (now - mold.since_at) / 1e9 if mold else 0.0
-                text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
-                self._say(logging.INFO, "mold ready", text, now)
+                self._mold_ready(generation, resident, now)
             case MoldSaid(generation, wire.MoldFailed(text, frames)) if self._board.generation:
                 line = f"reload failed, generation {self._board.generation} goes on: {text}"
                 self._say(logging.ERROR, "mold failed", line, now, frames)
@@ -114,6 +113,14 @@ class Reporter:
                     self._say(logging.WARNING, "mold ended", f"mold of generation {generation} ended: {how}", now)
             case _:
                 pass
+
+    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
+        for url in self._urls if not self._board.generation else ():
+            _log.info("listening on %s", url)
+        mold = self._board.molds.get(generation)
+        took = (now - mold.since_at) / 1e9 if mold is not None else 0.0
+        text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
+        self._say(logging.INFO, "mold ready", text, now)
 
     def _worker_ended(self, fact: WorkerExited, now: int) -> None:
         worker = self._board.workers.get(fact.worker)

@@ -1,4 +1,4 @@
-"""The clauses of `prefork.backends.contract` about sessions, on the selectors loop; each test is named for its clause."""
+"""The clauses of `prefork.backends.contract` about sessions, on the selectors loop; tests are named for them."""
 
 from __future__ import annotations
 
