@@ -28,7 +28,8 @@ everything through a `Tether`, which does the talking to the master; what a loop
 21. Signals: INT and TERM ask the master for a drain, USR1 for a pause, USR2 for a resume; HUP, TTIN, TTOU do nothing.
 22. Replies of one callback leave in one piece, without Nagle's delay.
 23. SystemExit from a callback leaves `run`.
-24. `call_later` calls on the loop, is cancelled with its session, and its exception is the session's.
+24. A listener that the master shut down is an empty one: it is left alone, and a sweep is over.
+25. `call_later` calls on the loop, is cancelled with its session, and its exception is the session's.
 """
 
 from __future__ import annotations

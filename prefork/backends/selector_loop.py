@@ -214,7 +214,7 @@ class Loop:
         tether.heard(self._now)
         if tether.orphaned:
             self._orphaned()
-        for fd in self._listeners:
+        for fd in [*self._listeners]:
             self._accept(fd)
 
     def _orphaned(self) -> None:
@@ -235,7 +235,7 @@ class Loop:
         if tether.next_at <= now:
             tether.tick(now)
         if gate.sweeping and gate.open:
-            taken = [self._accept(fd) for fd in self._listeners]
+            taken = [self._accept(fd) for fd in [*self._listeners]]
             if not any(taken):
                 tether.queue_empty()
         if gate.draining and not self._told:
@@ -263,12 +263,12 @@ class Loop:
     def _knock(self, fd: int, most: int) -> None:
         """Epoll says that somebody waits at a listener."""
         accepted = self._accept(fd)
-        for _ in range(most - 1):
+        for _ in range(most - 1 if accepted else 0):
             if not self._accept(fd):
                 break
         if not self._gate.open:
             self._regate()
-        elif accepted:
+        elif accepted and fd in self._listeners:
             self.epoll.unregister(fd)
             self.epoll.register(fd, _EXCLUSIVE)
 
@@ -282,11 +282,7 @@ class Loop:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno in _NO_FILES:
-                self._tether.out_of_files(self._now, error)
-            else:
-                self._tether.connection_refused()
-            return error.errno not in _NO_FILES
+            return self._not_accepted(fd, error)
         try:
             peer = greet(connection)
         except OSError:
@@ -294,6 +290,20 @@ class Loop:
             self._tether.connection_refused()
         else:
             self._open(SocketLink(self, connection, peer, name))
+        return True
+
+    def _not_accepted(self, fd: int, error: OSError) -> bool:
+        """Whether the next accept may fare better."""
+        if error.errno in _NO_FILES:
+            self._tether.out_of_files(self._now, error)
+            return False
+        if error.errno == errno.EINVAL:  # the master shut the listener down: nobody will ever wait there again
+            if self._registered:
+                self.epoll.unregister(fd)
+            self._others.discard(fd)
+            self._listeners.pop(fd)[0].close()
+            return False
+        self._tether.connection_refused()
         return True
 
     def _open(self, link: SocketLink) -> None:

@@ -243,7 +243,7 @@ def test_22_what_one_callback_sends_arrives_in_one_piece(start: Start) -> None:
     assert client.socket.recv(1000) == b"one\ntwo\nthree\n"
 
 
-def test_24_calls_are_made_later_unless_cancelled(start: Start) -> None:
+def test_25_calls_are_made_later_unless_cancelled(start: Start) -> None:
     worker = start()
     client = worker.connect()
     client.say("later 0.02 second")
@@ -254,7 +254,7 @@ def test_24_calls_are_made_later_unless_cancelled(start: Start) -> None:
     client.hears("made")
 
 
-def test_24_a_call_ends_with_its_session_and_its_exception_is_the_sessions(start: Start) -> None:
+def test_25_a_call_ends_with_its_session_and_its_exception_is_the_sessions(start: Start) -> None:
     worker = start()
     client = worker.connect()
     client.say("later 0.02 raise")

@@ -171,6 +171,21 @@ def test_07_a_sweep_serves_what_is_queued_and_then_accepts_no_more(start: Start)
     assert worker.slot[wire.ACCEPTED] == 10
 
 
+def test_07_a_sweep_goes_on_when_a_full_worker_has_a_free_place(start: Start) -> None:
+    worker = start(max_sessions=1)
+    first = worker.connect()
+    first.say("later 0.02 done")
+    others = [worker.connect(opened=False) for _ in range(3)]
+    for client in others:
+        client.say("later 0.02 done")
+    worker.want(WANT_DRAIN | WANT_SWEEP)
+    for client in (first, *others):
+        client.hears("done")
+        client.is_over()
+    assert worker.ended() == 0
+    assert worker.slot[wire.ACCEPTED] == 4
+
+
 def test_08_when_the_channel_ends_an_idle_worker_is_gone(start: Start) -> None:
     worker = start()
     worker.channel.close()
@@ -377,3 +392,18 @@ def test_accepted_connections_have_no_nagle(start: Start) -> None:
         connection = accept(worker.listeners[0], socket.AF_INET)
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         connection.close()
+
+
+def test_24_a_listener_that_was_shut_down_is_left_alone_and_a_sweep_is_over(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    worker.listeners[0].shutdown(socket.SHUT_RD)
+    client.echoes()
+    until(lambda: worker.slot[wire.TURN_AT] == 0)
+    beat = worker.slot[wire.HEARTBEAT]
+    until(lambda: time.monotonic_ns() - beat > 50 * MS)
+    assert worker.slot[wire.HEARTBEAT] == beat
+    worker.want(WANT_DRAIN | WANT_SWEEP)
+    client.is_over()
+    assert worker.ended() == 0
+    assert worker.slot[wire.REFUSED] == 0
