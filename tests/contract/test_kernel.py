@@ -24,8 +24,9 @@ from prefork.testing.fake_kernel import FakeKernel
 from tests.apps import lines
 
 if TYPE_CHECKING:
-    from prefork.master.kernel import Kernel
     from collections.abc import Iterator
+
+    from prefork.master.kernel import Kernel
 
 SECOND = 1_000_000_000
 ONE = WorkerId(1)
