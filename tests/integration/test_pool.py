@@ -185,10 +185,11 @@ def test_a_frozen_master_kills_nobody_when_it_wakes(prefork_pool: Start) -> None
 
 def test_when_the_master_is_killed_idle_workers_are_gone_at_once_and_the_port_is_free(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo, pool=static(4))
-    workers = [gone(pid) for pid in pool.worker_pids().values()]
+    mold = pool.status()["mold"][0]["pid"]
+    processes = [gone(pid) for pid in (*pool.worker_pids().values(), mold)]
     pool.signal(signal.SIGKILL)
     pool.wait()
-    assert all_gone_within(workers, 1.0)
+    assert all_gone_within(processes, 1.0)
     with socket.socket() as again:
         again.bind(pool.address)
         again.listen()
