@@ -24,7 +24,14 @@ _COMMANDS = {
     "backends": "List the loops that can run in a worker.",
     "status": "Show a running instance: pool, workers, the last decisions and their reasons.",
     "stop": "Stop a running instance and wait until it is gone.",
+    "pause": "Accept nobody any more, in all workers or in one; sessions go on.",
+    "resume": "Take the operator's pause back.",
+    "scale": "Keep N workers, or between LOW..HIGH, or as many as the config says: auto.",
+    "reload": "Read config and code again; every worker is replaced, no session lost.",
+    "drain": "Let one worker finish its sessions and go; another takes its place.",
 }
+"""Each in a module of its own name, or in `orders`."""
+_ORDERS = ("pause", "resume", "scale", "reload", "drain")
 _EPILOGUE = (
     "Each flag of `serve` is also a key of prefork.toml and a variable: --pool.max-workers, max_workers in [pool], "
     "PREFORK_POOL_MAX_WORKERS. Flags come before variables, variables before files."
@@ -43,7 +50,8 @@ def command_line() -> App:
         result_action="return_value",
     )
     for name, text in _COMMANDS.items():
-        app.command(f"prefork.cli.{name}:{name}", name=name, help=text)
+        module = "orders" if name in _ORDERS else name
+        app.command(f"prefork.cli.{module}:{name}", name=name, help=text)
     return app
 
 

@@ -20,6 +20,8 @@ class Goals:
     stop_at: int | None = None
     stop_by: int | None = None
     scale: int | None = None
+    bounds: tuple[int, int] | None = None
+    """The operator's min_workers and max_workers, instead of the config's."""
     paused: bool = False
     reload_wanted: bool = False
 

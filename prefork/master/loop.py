@@ -44,7 +44,7 @@ class Loop:
         board = self._board
         board.watched(self._watch.readable)
         view = board.view(self._kernel)
-        plan = decide(board.config.pool, view, self._memory)
+        plan = decide(board.pool, view, self._memory)
         self._memory = plan.memory
         board.planned(plan)
         for decision in plan.decisions:

@@ -6,7 +6,8 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
-from prefork.errors import BugError, PreforkError
+from prefork.errors import BugError, ConfigError, PreforkError
+from prefork.policy.limits import Limits
 from prefork.policy.model import Owner, Phase
 
 if TYPE_CHECKING:
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
     from prefork.config import ServerConfig
     from prefork.master.facts import Signalled
+    from prefork.master.records import WorkerRecord
     from prefork.master.scoreboard import Scoreboard
 
 _log = logging.getLogger("prefork.master")
+_ORDERS = ("stop", "pause", "resume", "drain", "scale", "reload")
 
 
 class Orders:
@@ -55,42 +58,95 @@ class Orders:
                 raise BugError(f"signal {fact.signum} has a handler and no meaning")
 
     def answer(self, command: str, args: dict[str, Any], now: int) -> dict[str, Any]:
-        """Reply to one request of the control socket."""
-        if command in self._queries and not args:
-            return {"ok": True, "exit_code": 0, "result": self._queries[command]()}
-        if command == "stop" and not args:
-            _log.info("told to stop through the control socket")
-            self.stop(now)
-            return {"ok": True, "exit_code": 0, "result": {}}
-        known = ", ".join(sorted([*self._queries, "stop"]))
-        return {"ok": False, "exit_code": 2, "error": f"command {command!r} with {args} is not known; known: {known}"}
+        """Reply to one request of the control socket; a refusal is one line and changes nothing."""
+        query = self._queries.get(command)
+        try:
+            result = query() if query is not None and not args else self._obey(command, args, now)
+        except PreforkError as error:
+            return {"ok": False, "exit_code": error.exit_code, "error": str(error)}
+        return {"ok": True, "exit_code": 0, "result": result}
+
+    def _obey(self, command: str, args: dict[str, Any], now: int) -> dict[str, Any]:
+        match command, args:
+            case "stop", {**nothing} if not nothing:
+                self.stop(now)
+            case "pause", {**named} if named.keys() <= {"worker"}:
+                self.pause(named.get("worker"))
+            case "resume", {**named} if named.keys() <= {"worker"}:
+                self.resume(named.get("worker"))
+            case "drain", {"worker": worker, **nothing} if not nothing:
+                self._worker("drain", worker).drain_wanted = Owner.OPERATOR
+            case "scale", {"low": int(low), "high": int(high), **nothing} if not nothing:
+                self._scale(low, high)
+            case "scale", {**nothing} if not nothing:
+                self._board.goals.scale = self._board.goals.bounds = None
+            case "reload", {**nothing} if not nothing:
+                self.reload()
+                return {"generation": self._board.generation}
+            case _:
+                known = ", ".join(sorted([*self._queries, *_ORDERS]))
+                raise ConfigError(f"command {command!r} with {args} is not known; known: {known}")
+        _log.info("told to %s%s through the control socket", command, f" {args}" if args else "")
+        return {}
 
     def stop(self, now: int) -> None:
         """Drain everybody and end; a second time, at once."""
         self._board.goals.stop(now, self._board.limits)
 
-    def pause(self) -> None:
-        """Nobody accepts, those who are here and whoever is born, until `resume`."""
-        self._board.goals.paused = True
-        for worker in self._board.workers.values():
-            worker.paused_by |= {Owner.OPERATOR}
+    def pause(self, worker: object = None) -> None:
+        """The worker, or else whoever is here and whoever is born, accepts nobody until `resume`."""
+        if worker is None:
+            self._board.goals.paused = True
+        for each in self._named("pause", worker):
+            each.paused_by |= {Owner.OPERATOR}
 
-    def resume(self) -> None:
-        """Take every pause of the operator's back."""
-        self._board.goals.paused = False
-        for worker in self._board.workers.values():
-            worker.paused_by -= {Owner.OPERATOR}
+    def resume(self, worker: object = None) -> None:
+        """Take the operator's own pauses back: the worker's, or all of them."""
+        if worker is None:
+            self._board.goals.paused = False
+        for each in self._named("resume", worker):
+            each.paused_by -= {Owner.OPERATOR}
+
+    def _named(self, order: str, worker: object) -> list[WorkerRecord]:
+        return [*self._board.workers.values()] if worker is None else [self._worker(order, worker)]
+
+    def _worker(self, order: str, worker: object) -> WorkerRecord:
+        known = self._board.workers
+        for each in known.values():
+            if each.id == worker and not isinstance(worker, bool):
+                return each
+        ids = ", ".join(map(str, known)) or "none"
+        raise ConfigError(f"{order} {worker!r}: no such worker; there are {ids}")
+
+    def _scale(self, low: int, high: int) -> None:
+        """A number of workers, or bounds of it; both must lie within the config's own."""
+        limits = Limits.of(self._board.config.pool)
+        text = str(low) if low == high else f"{low}..{high}"
+        if low > high:
+            raise ConfigError(f"scale {text}: the first bound is over the second: say {high}..{low}")
+        if high > limits.max_workers:
+            raise ConfigError(
+                f"scale {text}: over max_workers ({limits.max_workers}): raise that in the config, reload"
+            )
+        if low < limits.min_workers:
+            raise ConfigError(
+                f"scale {text}: under min_workers ({limits.min_workers}): lower that in the config, reload"
+            )
+        goals = self._board.goals
+        goals.scale, goals.bounds = (low, None) if low == high else (None, (low, high))
 
     def scale_by(self, step: int) -> None:
         """So many workers more, or fewer."""
         size = self._board.count(Phase.BOOTING) + self._board.count(Phase.SERVING)
         self._board.goals.scale_by(step, size, self._board.limits)
 
+    def reload(self) -> None:
+        """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
+        self._board.next_config = self._reload()
+        self._board.goals.reload_wanted = True
+
     def _try_reload(self) -> None:
-        """The next mold gets the config as it is now; one that can't be read changes nothing."""
         try:
-            self._board.next_config = self._reload()
+            self.reload()
         except PreforkError as error:
             _log.error("reload refused, the old config stays: %s", error)
-        else:
-            self._board.goals.reload_wanted = True

@@ -41,6 +41,7 @@ from prefork.policy.model import (
 if TYPE_CHECKING:
     from prefork.config import ServerConfig
     from prefork.master.kernel import Kernel
+    from prefork.policy.config import PoolConfig
     from prefork.policy.memory import Plan
 
 HISTORY = 200
@@ -75,9 +76,18 @@ class Scoreboard:
         self._readable: frozenset[int] = frozenset()
 
     @property
+    def pool(self) -> PoolConfig:
+        """The config that the policy judges by: the operator's bounds outlive a reload, within the new maximum."""
+        config, bounds = self.config.pool, self.goals.bounds
+        if bounds is None:
+            return config
+        low, high = (min(bound, config.max_workers) for bound in bounds)
+        return config.model_copy(update={"min_workers": low, "max_workers": max(1, high)})
+
+    @property
     def limits(self) -> Limits:
         """The effective policy."""
-        return Limits.of(self.config.pool)
+        return Limits.of(self.pool)
 
     @property
     def finished(self) -> bool:

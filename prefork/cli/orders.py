@@ -1,0 +1,84 @@
+"""`prefork pause`, `resume`, `scale`, `reload`, `drain`: one order to a running instance, and what came of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from prefork.cli.instances import Config, Control, find
+from prefork.client import Connection
+from prefork.errors import AppError, ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Worker = Annotated[str | None, Parameter(help="A worker's number, as `prefork status` shows it.")]
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at a reload: it takes as long as the app's import."""
+
+
+def pause(worker: Worker = None, /, *, config: Config = None, control: Control = None) -> int:
+    """Accept nobody any more, in all workers or in one; sessions go on."""
+    _order(find(config, control), "pause", **_named(worker))
+    return 0
+
+
+def resume(worker: Worker = None, /, *, config: Config = None, control: Control = None) -> int:
+    """Take the operator's pause back."""
+    _order(find(config, control), "resume", **_named(worker))
+    return 0
+
+
+def drain(worker: str, /, *, config: Config = None, control: Control = None) -> int:
+    """Let one worker finish its sessions and go; another takes its place."""
+    _order(find(config, control), "drain", **_named(worker))
+    return 0
+
+
+def scale(size: str, /, *, config: Config = None, control: Control = None) -> int:
+    """Keep N workers, or between LOW..HIGH, or as many as the config says: auto."""
+    _order(find(config, control), "scale", **_bounds(size))
+    return 0
+
+
+def reload(*, config: Config = None, control: Control = None) -> int:
+    """Read config and code again; every worker is replaced, no session lost."""
+    path = find(config, control)
+    before = int(_order(path, "reload")["generation"])
+    while True:
+        status = _order(path, "status")
+        now = int(status["master"]["generation"])
+        if now > before:
+            print(f"reload: generation {now} is ready; the workers of generation {before} are being replaced")  # noqa: T201 - the command's output
+            return 0
+        for mold in status["mold"]:
+            if mold["generation"] > before and mold["phase"] in ("failed", "gone"):
+                why = mold["error"] or "the process that imported it ended"
+                raise AppError(f"reload: generation {before} goes on: {why}")
+        time.sleep(_LOOK_EVERY)
+
+
+def _order(path: Path, command: str, **args: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    with Connection(path) as connection:
+        return connection.ask(command, **args)
+
+
+def _named(worker: str | None) -> dict[str, int]:
+    if worker is None:
+        return {}
+    if not re.fullmatch(r"[0-9]{1,18}", worker, re.ASCII):
+        raise ConfigError(f"{worker!r} is no worker's number: see the first column of prefork status")
+    return {"worker": int(worker)}
+
+
+def _bounds(size: str) -> dict[str, int]:
+    """`auto` is no bounds at all."""
+    if size == "auto":
+        return {}
+    found = re.fullmatch(r"([0-9]{1,9})(?:\.\.([0-9]{1,9}))?", size, re.ASCII)
+    if found is None:
+        raise ConfigError(f"scale {size!r}: say a number of workers (8), bounds (4..12), or auto")
+    return {"low": int(found[1]), "high": int(found[2] or found[1])}
