@@ -79,7 +79,10 @@ def test_five_hundred_silent_clients_keep_nobody_from_asking(prefork_pool: Start
 
 def test_an_unknown_command_says_which_are_known(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo)
-    with pytest.raises(PreforkError, match=r"command 'dance' .* is not known; known: status, stop, view"):
+    with pytest.raises(
+        PreforkError,
+        match=r"command 'dance' .* is not known; known: drain, pause, reload, resume, scale, status, stop, view",
+    ):
         pool.ask("dance")
 
 
