@@ -102,8 +102,12 @@ class LivePool:
 
     def ask(self, command: str) -> dict[str, Any]:
         """The master's answer to one command of the control socket."""
-        with Connection(Path(self.control)) as connection:
-            return connection.ask(command)
+        try:
+            with Connection(Path(self.control)) as connection:
+                return connection.ask(command)
+        except PreforkError as error:
+            error.add_note(f"The log of the pool:\n{self.log}")
+            raise
 
     def view(self) -> PoolView:
         """The policy's view of this instant."""
