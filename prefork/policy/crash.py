@@ -163,13 +163,15 @@ def _is_probe(one: WorkerView | ExitView, memory: Memory) -> bool:
 
 def _probing(survivors: Sequence[WorkerView], limits: Limits, memory: Memory, now: int, since: int) -> Allowance:
     """Allow one probe at a time, when its instant has come."""
+    probes = [worker for worker in survivors if worker.forked_at >= since]
+    wait_ns = max(0, memory.probe_at - now)
     figures = because(
         Reason.CRASH_TOKENS,
         crash_burst=limits.crash_burst,
         failed_probes=memory.failed_probes,
-        wait_ns=max(0, memory.probe_at - now),
+        probes=len(probes) if probes or wait_ns else 1,  # the one that is allowed now
+        wait_ns=wait_ns,
     )
-    probes = [worker for worker in survivors if worker.forked_at >= since]
     if probes:
         healthy = [worker.ready_at + limits.healthy_after_ns for worker in probes if worker.ready_at is not None]
         return Allowance(0, figures, min(healthy, default=None))

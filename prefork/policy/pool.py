@@ -148,7 +148,7 @@ def _births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, allowed
     born = min(fit, allowed.births)
     for _ in range(born):
         draft.say(Spawn(view.generation, allowed.probe or need.because))
-    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, max_workers=most))
+    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
     if allowed.because is not None and fit > born:
         draft.withhold("spawn", fit - born, allowed.because)
         draft.wake(allowed.retry_at)
@@ -173,10 +173,14 @@ def _replace(draft: Draft, view: PoolView, pool: Pool, gone: set[WorkerId], allo
         draft.withhold("replace", rest, allowed.because)
         draft.wake(allowed.retry_at)
     elif places <= count:
-        figures = because(Reason.MAX_UNAVAILABLE, replacing=census.replacing + count, overdue=len(overdue))
+        replacing = census.replacing + count
+        figures = because(
+            Reason.MAX_UNAVAILABLE, replacing=replacing, overdue=len(overdue), budget=census.replacing + places
+        )
         draft.withhold("replace", rest, figures)
     else:
-        figures = because(Reason.MAX_SURGE, live=census.live, max_workers=limits.max_workers, surge=limits.max_surge)
+        live = census.live + births + count
+        figures = because(Reason.MAX_SURGE, live=live, max_workers=limits.max_workers, surge=limits.max_surge)
         draft.withhold("replace", rest, figures)
 
 

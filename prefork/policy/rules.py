@@ -139,10 +139,11 @@ def _ladder(worker: WorkerView, at: Moment) -> Verdict:
 
 
 def _killed_reason(worker: WorkerView, at: Moment) -> Because:
-    """Say again why the ladder was begun: the facts of then still lie in the view."""
+    """Say again why the ladder was begun: the facts of then still lie in the view; a late look since excuses nobody."""
     if worker.drain_by is not None and worker.killed_at is not None and worker.drain_by <= worker.killed_at:
         return _overstayed_reason(worker, at, worker.drain_by)
-    return _boot_reason(worker, at) if worker.ready_at is None else _silent_reason(worker, at)
+    then = at._replace(awake_at=0)
+    return _boot_reason(worker, then) if worker.ready_at is None else _silent_reason(worker, then)
 
 
 def _overstayed_reason(worker: WorkerView, at: Moment, by: int) -> Because:

@@ -1,0 +1,403 @@
+"""The invariants of policy.md that one look can show, each a function over what was seen, with its number.
+
+Theory. Each function recomputes what it needs from the view in its own words: nothing here asks the policy's own
+census, need or budget, so a mistake in them can't excuse itself.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+from prefork.policy import engine
+from prefork.policy.limits import PPM
+from prefork.policy.memory import Memory
+from prefork.policy.model import (
+    Drain,
+    EndMold,
+    GiveUp,
+    Kill,
+    KillStep,
+    Owner,
+    Pause,
+    Phase,
+    Reason,
+    Resume,
+    Retire,
+    Spawn,
+)
+from tests.property import shift, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.policy.limits import Limits
+    from prefork.policy.model import ExitView, PoolView, WorkerId, WorkerView
+    from tests.property.world import Seen
+
+RECYCLE = {Reason.OLD_GENERATION, Reason.MAX_AGE, Reason.MAX_SERVED, Reason.MAX_RSS}
+LOAD_BIRTHS = {Reason.START, Reason.BELOW_MIN, Reason.FEW_SPARES, Reason.STATIC_SIZE, Reason.SCALE, Reason.PROBE}
+VIOLENT = {Reason.SILENT_BLOCKED, Reason.SILENT_SPINNING, Reason.HARD_RSS, Reason.OVERSTAYED_DRAIN, Reason.STOPPING}
+WITHHOLDS_BIRTHS = {
+    Reason.AT_MAX,
+    Reason.NO_MOLD,
+    Reason.CRASH_TOKENS,
+    Reason.OUTSIDE_TOKENS,
+    Reason.FORK_FAILED,
+}
+UP = (Phase.BOOTING, Phase.SERVING)
+STEPS = list(KillStep)
+
+
+def live(view: PoolView) -> int:
+    return sum(worker.phase is not Phase.KILLED for worker in view.workers)
+
+
+def replaced(view: PoolView) -> set[WorkerId]:
+    """Who has a living successor."""
+    return {w.replaces for w in view.workers if w.phase in UP and w.replaces not in (None, w.id)}
+
+
+def members(view: PoolView) -> list[WorkerView]:
+    """Who is up and stays."""
+    leaving = replaced(view)
+    return [w for w in view.workers if w.phase in UP and w.retiring_at is None and w.id not in leaving]
+
+
+def spare_places(view: PoolView, limits: Limits) -> int:
+    """Spares; with a cap over one, in workers' worth of free places."""
+    open_ = [worker for worker in members(view) if not worker.paused_by]
+    if limits.max_sessions > 1:
+        return sum(max(limits.max_sessions - worker.sessions, 0) for worker in open_) // limits.max_sessions
+    return sum(worker.sessions == 0 or worker.phase is Phase.BOOTING for worker in open_)
+
+
+def births(seen: Seen) -> list[Spawn]:
+    return [d for d in seen.plan.decisions if isinstance(d, Spawn) and d.replaces is None]
+
+
+def successors(seen: Seen) -> list[Spawn]:
+    return [d for d in seen.plan.decisions if isinstance(d, Spawn) and d.replaces is not None]
+
+
+def withheld(seen: Seen, want: str) -> int:
+    return sum(held.count for held in seen.plan.withheld if held.want == want)
+
+
+def ended(seen: Seen) -> Sequence[Retire | Drain | Kill]:
+    return [d for d in seen.plan.decisions if isinstance(d, Retire | Drain | Kill)]
+
+
+def missing(seen: Seen, *, start: bool) -> int:
+    """How many births the rule of the config still asks for once the plan is performed; negative: too many."""
+    view, limits, n = seen.after, seen.limits, len(members(seen.after))
+    if view.paused:
+        return limits.min_workers - n
+    if view.scale is not None:
+        return max(limits.min_workers, min(view.scale, limits.max_workers)) - n
+    if limits.sizing == "static":
+        return limits.workers - n
+    waiting = max(view.queue or 0, 0)
+    queued = -(-waiting // limits.max_sessions) if limits.max_sessions else min(waiting, 1)
+    low = limits.start_workers if start and not seen.before.started else limits.min_workers
+    return max(limits.min_spare + queued - spare_places(view, limits), low - n)
+
+
+def spawns_stay_within_max(seen: Seen) -> None:
+    """1. A plan that spawns leaves no more than max live, and max_surge over it only with a recycle reason."""
+    new, relief, limits = births(seen), successors(seen), seen.limits
+    assert {spawn.because.reason for spawn in new} <= LOAD_BIRTHS
+    assert {spawn.because.reason for spawn in relief} <= RECYCLE
+    if new:
+        assert live(seen.after) - len(relief) <= limits.max_workers
+    if relief:
+        assert live(seen.after) <= limits.max_workers + limits.max_surge
+
+
+def nobody_is_ordered_below_min(seen: Seen) -> None:
+    """2. Below min for no reason but tokens, max or a mold that isn't ready; surplus and idle never reach it."""
+    if seen.stops:
+        return
+    n, low = len(members(seen.after)), seen.limits.min_workers
+    if n < low:
+        held = {held.because.reason for held in seen.plan.withheld if held.want == "spawn"}
+        assert held & WITHHOLDS_BIRTHS, f"{n} of {low} and nothing withheld"
+    if any(isinstance(d, Retire) for d in ended(seen)):
+        assert n >= low
+
+
+def the_size_is_what_the_rule_asks_for(seen: Seen) -> None:
+    """2, 5. Births fill the deficit, no more; what they can't is told as withheld."""
+    if seen.stops or any(d.because.reason is Reason.SURPLUS for d in ended(seen) if isinstance(d, Drain)):
+        return
+    held = withheld(seen, "spawn")
+    assert missing(seen, start=False) <= held
+    if births(seen):
+        assert missing(seen, start=True) == held
+
+
+def decisions_name_known_workers_once(seen: Seen) -> None:
+    """3. Known, at most once, none already draining but past its deadline."""
+    known = {worker.id: worker for worker in seen.view.workers}
+    names = [each.worker for each in seen.plan.decisions if isinstance(each, Pause | Resume | Retire | Drain | Kill)]
+    assert set(names) <= known.keys()
+    assert len(names) == len(set(names))
+    for decision in ended(seen):
+        _is_new_to(known[decision.worker], decision, seen)
+    for spawn in successors(seen):
+        assert known[spawn.replaces].phase is Phase.SERVING  # type: ignore[index]
+        assert spawn.replaces not in names
+        relieved_by = [w for w in seen.view.workers if w.replaces == spawn.replaces and w.phase in UP]
+        assert {w.id for w in relieved_by} <= set(names)
+
+
+def _is_new_to(worker: WorkerView, decision: Retire | Drain | Kill, seen: Seen) -> None:
+    if isinstance(decision, Retire):
+        assert worker.phase is Phase.SERVING
+        assert worker.retiring_at is None
+    elif isinstance(decision, Drain) and worker.phase is Phase.DRAINING:
+        assert seen.stops
+        assert worker.drain_by is None or decision.by < worker.drain_by
+    elif isinstance(decision, Drain):
+        assert worker.phase in UP
+    elif worker.phase is Phase.KILLED:
+        assert worker.kill_step is not None
+        assert STEPS.index(decision.step) > STEPS.index(worker.kill_step)
+
+
+def a_surplus_ends_only_idle_workers(seen: Seen) -> None:
+    """4. Retire for who holds no session; a busy one drains only over max; a kill has a violent reason."""
+    known = {worker.id: worker for worker in seen.view.workers}
+    for decision in ended(seen):
+        worker, reason = known[decision.worker], decision.because.reason
+        match decision:
+            case Retire():
+                assert worker.sessions == 0
+                assert reason in (Reason.SURPLUS, Reason.MAX_IDLE)
+            case Drain():
+                assert reason not in (Reason.MAX_IDLE, *VIOLENT) or reason is Reason.STOPPING
+                assert reason is not Reason.SURPLUS or len(members(seen.view)) > seen.limits.max_workers
+            case Kill():
+                assert reason in VIOLENT or (reason is Reason.BOOT_TIMEOUT and worker.ready_at is None)
+
+
+def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
+    """4. Who stays would be missed no less: by sessions, the youngest, then id; for max_idle the longest idle."""
+    told = {d.worker: d for d in ended(seen)}
+    retired = [d for d in told.values() if isinstance(d, Retire)]
+    by_spares = any("least_spare" in dict(d.because.figures) for d in retired)
+    kept = [w for w in members(seen.after) if w.phase is Phase.SERVING and not w.sessions]
+    kept = [w for w in kept if not (by_spares and w.paused_by)]
+    known = {worker.id: worker for worker in seen.view.workers}
+    for decision in retired:
+        one = known[decision.worker]
+        if decision.because.reason is Reason.SURPLUS:
+            assert all((-one.forked_at, one.id) < (-other.forked_at, other.id) for other in kept)
+        else:
+            assert all((one.idle_since, one.id) < (other.idle_since or seen.now, other.id) for other in kept)
+
+
+def the_pool_does_not_grow_and_shrink_in_one_plan(seen: Seen) -> None:
+    """5. No birth for load beside a retirement; the policy resumes only what it paused."""
+    assert not (births(seen) and any(isinstance(d, Retire) for d in seen.plan.decisions))
+    paused = {worker.id for worker in seen.view.workers if Owner.POLICY in worker.paused_by}
+    assert {d.worker for d in seen.plan.decisions if isinstance(d, Resume)} <= paused
+
+
+def replacements_stay_within_their_budget(seen: Seen) -> None:
+    """6. Workers being replaced <= max(1, floor(max_unavailable * n)) whenever one more is ordered."""
+    if successors(seen):
+        serving = {worker.id for worker in seen.after.workers if worker.phase is Phase.SERVING}
+        being = replaced(seen.after) & serving
+        n = len(members(seen.after)) - sum(w.replaces in being for w in members(seen.after)) + len(being)
+        assert len(being) <= max(1, n * seen.limits.max_unavailable_ppm // PPM)
+
+
+def crashes_are_paid_for(seen: Seen) -> None:
+    """7. By induction: each crash takes a token while one is left; then one probe at a time, when its time has come."""
+    before, after, limits = seen.before, seen.plan.memory, seen.limits
+    fresh = seen.view.generation != before.generation
+    elapsed = 0 if before.last_now is None else seen.now - before.last_now
+    spent = 0 if fresh else max(0, before.crash_spent_ns - elapsed)
+    crashes = sum(_crashed(one, limits) for one in seen.view.exits)
+    tokens = max(0, limits.crash_burst * limits.refill_ns - spent) // limits.refill_ns
+    assert after.crash_spent_ns == spent + min(crashes, tokens) * limits.refill_ns
+    was_degraded = before.degraded_at is not None and not fresh
+    if crashes > tokens and not was_degraded:
+        assert after.degraded_at is not None or _healthy_since(seen)
+    if after.degraded_at is not None:
+        new = [*births(seen), *successors(seen)]
+        assert len(new) <= 1
+        out = [
+            w
+            for w in seen.view.workers
+            if w.phase in UP and w.forked_at >= after.degraded_at and w.id not in _told(seen)
+        ]
+        assert not new or (after.probe_at <= seen.now and not out)
+
+
+def _told(seen: Seen) -> set[WorkerId]:
+    return {d.worker for d in ended(seen)}
+
+
+def _healthy_since(seen: Seen) -> bool:
+    """Somebody has proved healthy in this very look."""
+    enough = seen.limits.healthy_after_ns
+    lives = [(w.ready_at, seen.now) for w in seen.view.workers] + [(e.ready_at, e.at) for e in seen.view.exits]
+    return any(ready is not None and end - ready >= enough for ready, end in lives)
+
+
+def _crashed(exit_: ExitView, limits: Limits) -> bool:
+    """An exit by itself, before it was healthy."""
+    if not exit_.born or exit_.ordered not in (None, Reason.BOOT_TIMEOUT):
+        return False
+    if exit_.ready_at is None or exit_.ordered is Reason.BOOT_TIMEOUT:
+        return True
+    by_itself = exit_.signal in (None, 4, 5, 6, 7, 8, 11, 31) or (exit_.signal == 9 and exit_.oom)
+    return by_itself and exit_.at - exit_.ready_at < limits.healthy_after_ns
+
+
+def the_policy_never_pauses_everybody_while_somebody_waits(seen: Seen) -> None:
+    """8. Not all paused by the policy while the queue isn't empty and one of them has a free place."""
+    if seen.stops or seen.view.paused or not (seen.view.queue or 0) > 0:
+        return
+    now_paused = {d.worker for d in seen.plan.decisions if isinstance(d, Pause)}
+    cap = seen.limits.max_sessions
+    serving = [w for w in members(seen.after) if w.phase is Phase.SERVING]
+    free = [w for w in serving if not cap or w.sessions < cap]
+    closed = [w for w in serving if w.id in now_paused or w.paused_by]
+    assert not (now_paused and free and len(closed) == len(serving))
+
+
+def figures_give_the_same_verdict(seen: Seen) -> None:
+    """9. Every reason is of the closed enum, and its figures, recomputed, give the same verdict."""
+    for said in (*seen.plan.decisions, *seen.plan.withheld):
+        assert isinstance(said.because.reason, Reason)
+        assert all(isinstance(value, int | str) for _, value in said.because.figures)
+        assert verdicts.holds(said, seen), said
+
+
+def memory_is_bounded_and_survives_json(seen: Seen) -> None:
+    """10. One line of JSON gives the same memory; it grows with spares and molds alone; no floats."""
+    memory = seen.plan.memory
+    text = memory.to_json()
+    assert Memory.from_json(text) == memory
+    assert "." not in text
+    assert len(memory.window) <= len(seen.view.workers) + 1
+    assert len(memory.forced_molds) <= len(seen.view.molds)
+    rising = [spare for _, spare in memory.window]
+    assert rising == sorted(set(rising))
+    burst = max(seen.limits.outside_burst * seen.limits.refill_ns * 2, seen.before.outside_spent_ns)
+    assert 0 <= memory.outside_spent_ns <= burst
+
+
+def two_calls_are_equal_and_inputs_untouched(seen: Seen) -> None:
+    """11. Pure and deterministic."""
+    before = pickle.dumps((seen.config, seen.view, seen.before))
+    assert engine.decide(seen.config, seen.view, seen.before) == seen.plan
+    assert pickle.dumps((seen.config, seen.view, seen.before)) == before
+
+
+def a_plan_performed_leaves_nothing_to_say(seen: Seen) -> None:
+    """12. The same instant again: an empty plan, and no earlier look."""
+    if any(isinstance(decision, GiveUp) for decision in seen.plan.decisions):
+        return
+    again = engine.decide(seen.config, seen.after, seen.plan.memory)
+    assert again.decisions == (), f"said {seen.plan.decisions}, then {again.decisions}"
+    asked, needed = seen.plan.next_check_at, again.next_check_at
+    assert needed is None or (asked is not None and asked <= needed), f"{seen.plan} would oversleep {needed}"
+
+
+def a_later_clock_gives_the_same_plan(seen: Seen) -> None:
+    """13. Everything moved in time: the same plan, moved."""
+    moved = engine.decide(seen.config, shift.view(seen.view), shift.memory(seen.before))
+    assert moved == shift.plan(seen.plan)
+
+
+def another_order_of_workers_gives_the_same_plan(seen: Seen) -> None:
+    """14. The order in which the view lists workers and molds says nothing."""
+    other = seen.view._replace(workers=seen.view.workers[::-1], molds=seen.view.molds[::-1])
+    assert engine.decide(seen.config, other, seen.before) == seen.plan
+
+
+def a_clock_that_goes_back_is_one_that_stands(seen: Seen) -> None:
+    """17. No time has passed: the same plan as at the latest instant seen."""
+    memory = seen.plan.memory
+    stands = engine.decide(seen.config, seen.after._replace(now=seen.now), memory)
+    for back in (1, 10**9, 10**14):
+        assert engine.decide(seen.config, seen.after._replace(now=seen.now - back), memory) == stands
+
+
+def a_jump_forward_ends_nobody_for_silence(seen: Seen) -> None:
+    """17. A master that wakes more than a second late counts silence and boots from then."""
+    asked = seen.plan.next_check_at
+    for late in (10**9 + 1, 10**13) if asked is not None else ():
+        plan = engine.decide(seen.config, seen.after._replace(now=asked + late), seen.plan.memory)  # type: ignore[operator]
+        begun = {w.id for w in seen.after.workers if w.phase is Phase.KILLED}
+        for decision in plan.decisions:
+            if isinstance(decision, Kill) and decision.worker not in begun:
+                assert decision.because.reason in (Reason.OVERSTAYED_DRAIN, Reason.STOPPING, Reason.HARD_RSS)
+
+
+def nothing_is_due_before_the_next_check(seen: Seen) -> None:
+    """A moment before the next check there was nothing to say: no wake-up is late."""
+    until = seen.plan.next_check_at
+    if until is not None and until > seen.now + 1 and not seen.stops:
+        early = engine.decide(seen.config, seen.after._replace(now=until - 1), seen.plan.memory)
+        assert early.decisions == ()
+
+
+def deadlines_hold_to_the_nanosecond(seen: Seen) -> None:
+    """Rules 1-3: who is past a deadline is killed by this plan, who isn't is not, whatever it answered since."""
+    killed = {d.worker for d in seen.plan.decisions if isinstance(d, Kill)}
+    hard = {d.worker for d in seen.plan.decisions if d.because.reason is Reason.HARD_RSS and isinstance(d, Kill)}
+    for worker in seen.view.workers:
+        if worker.phase is not Phase.KILLED:
+            due = _due(worker, seen)
+            assert (worker.id in killed - hard) == (due is not None and due <= seen.now), worker
+
+
+def _due(worker: WorkerView, seen: Seen) -> int | None:
+    """The instant from which it must be killed."""
+    limits, awake, view = seen.limits, seen.plan.memory.awake_at, seen.view
+    drain_by = worker.drain_by if worker.phase is Phase.DRAINING else None
+    if view.stop_at is not None and view.stop_at <= seen.now:
+        stop_by = view.stop_at + limits.drain_timeout_ns if view.stop_by is None else view.stop_by
+        return stop_by if drain_by is None else min(stop_by, drain_by)
+    if worker.phase is Phase.BOOTING:
+        return max(worker.forked_at, awake) + limits.boot_timeout_ns
+    if worker.ready_at is None:
+        return drain_by
+    silent = max(worker.ready_at, worker.heard_at or worker.ready_at, awake) + limits.heartbeat_timeout_ns
+    return silent if drain_by is None else min(silent, drain_by)
+
+
+def a_deadline_is_only_moved_earlier(seen: Seen) -> None:
+    """Rule 1: a drain ends by the stop's deadline, or within drain_timeout."""
+    latest = seen.now + seen.limits.drain_timeout_ns
+    for decision in seen.plan.decisions:
+        if isinstance(decision, Drain):
+            stop = decision.because.reason is Reason.STOPPING
+            assert decision.by > seen.now
+            assert stop or decision.by == latest
+            assert not stop or seen.view.stop_by is None or decision.by <= seen.view.stop_by
+
+
+def nobody_is_told_twice(seen: Seen) -> None:
+    """24. The same step, or the same deadline, is ordered once in a life."""
+    for decision in seen.plan.decisions:
+        match decision:
+            case Drain(worker=name, by=by):
+                assert ("drain", name, by) not in seen.told
+            case Kill(worker=name, step=step):
+                assert ("kill", name, step) not in seen.told
+            case EndMold(generation=generation, force=force):
+                since = {m.since_at for m in seen.view.molds if m.generation == generation}
+                assert not {("mold", generation, at, force) for at in since} & seen.told
+
+
+def nothing_is_born_without_a_mold(seen: Seen) -> None:
+    """3. A Spawn names the pool's generation, and a READY mold of it exists."""
+    for spawn in (*births(seen), *successors(seen)):
+        assert spawn.generation == seen.view.generation
+        assert any(m.generation == spawn.generation and m.phase == "ready" for m in seen.view.molds)
