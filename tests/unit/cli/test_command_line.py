@@ -51,8 +51,10 @@ USAGE = {
     "a command almost right": ("serv", "'serv': unknown command; did you mean serve?"),
     "a command like no other": (
         "xyzzy",
-        "'xyzzy': unknown command; known: serve, check, schema, backends, status, stop, "
-        "pause, resume, scale, reload, drain",
+        (
+            "'xyzzy': unknown command; known: serve, check, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain"
+        ),
     ),
     "an app for a command": (
         "echo.py:Echo",
@@ -60,8 +62,10 @@ USAGE = {
     ),
     "a flag for a command": (
         "--listen tcp://h:1",
-        "--listen: a command comes first: serve, check, schema, backends, status, stop, "
-        "pause, resume, scale, reload, drain",
+        (
+            "--listen: a command comes first: serve, check, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain"
+        ),
     ),
     "a word for a number": ("check echo.py:Echo --max-workers many", "--max-workers: 'many' is not a whole number"),
     "a word for a number, the long way": (
