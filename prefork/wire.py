@@ -10,7 +10,7 @@ process sees the zeros. Totals only grow; sessions held = ACCEPTED - CLOSED.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 # -- slots ------------------------------------------------------------------------------------------------------------
 
@@ -19,9 +19,10 @@ WORDS = 32
 WORD_BYTES = 8
 SLOT_BYTES = WORDS * WORD_BYTES
 
-# written by the worker's serving loop alone
 TAG = 0
-"""The WorkerId that owns the slot."""
+"""The WorkerId that owns the slot, written by the master before the birth."""
+
+# written by the worker's serving loop alone
 HEARTBEAT = 1
 """Monotonic ns of the loop's last turn."""
 TURN_AT = 2
@@ -65,6 +66,8 @@ WANT_PAUSE_POLICY = 4
 WANT_PAUSE = WANT_PAUSE_OPERATOR | WANT_PAUSE_APP | WANT_PAUSE_POLICY
 WANT_RETIRE = 8
 WANT_DRAIN = 16
+WANT_SERIAL_SHIFT = 16
+"""Above the bits: how often the worker was told to retire; a new number is a new question, even if the bit never fell."""
 WANT_SWEEP = 32
 """With DRAIN: accept what is still queued first (the pool stops, and no new connection can arrive)."""
 
@@ -72,7 +75,7 @@ WANT_SWEEP = 32
 
 
 class Bell(NamedTuple):
-    """Master to worker: look at your slot; if a connection waits, take it."""
+    """Master to worker: look at your slot; if a connection waits, take it. Back: count my sessions."""
 
 
 class Start(NamedTuple):
@@ -138,10 +141,19 @@ class Request(NamedTuple):
 
 Record = Bell | Start | Fork | MoldReady | MoldFailed | ForkFailed | Born | Ready | Declined | Failed | Request
 
-_BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in get_args(Record)}
+FROM_WORKER = (Bell, Born, Ready, Declined, Failed, Request)
+FROM_MOLD = (MoldReady, MoldFailed, ForkFailed)
+ACTS = ("stop", "pause", "resume", "drain")
+OWNERS = ("operator", "app")
+_SHAPES: dict[str, Any] = {
+    kind.__name__: (kind, tuple(get_origin(each) or each for each in get_type_hints(kind).values()))
+    for kind in get_args(Record)
+}
 _BELL = b'["Bell"]'
 MAX_RECORD = 128 * 1024
-"""Bytes; a longer text is cut by its sender."""
+"""Bytes; a longer text is cut."""
+_TEXT_LIMIT = MAX_RECORD // 16
+"""Characters, of which none takes more than ten bytes."""
 
 
 class WireError(ValueError):
@@ -152,15 +164,27 @@ def pack(record: Record) -> bytes:
     """The record's bytes; never empty, since an empty record reads as the end of the channel."""
     if isinstance(record, Bell):
         return _BELL
-    return json.dumps([type(record).__name__, *record], separators=(",", ":")).encode()
+    raw = _packed(record)
+    if len(raw) > MAX_RECORD and isinstance(record, MoldFailed | Failed):  # a text is told as far as it fits
+        return _packed(type(record)(record.text[:_TEXT_LIMIT], record.frames[-_TEXT_LIMIT:]))
+    return raw
+
+
+def _packed(record: Record) -> bytes:
+    text = json.dumps([type(record).__name__, *record], separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def unpack(raw: bytes) -> Record:
     """The record in `raw`. Raises WireError for anything that `pack` would not have made."""
     try:
         name, *fields = json.loads(raw)
-        kind = _BY_NAME[name]
+        kind, shape = _SHAPES[name]
         record: Record = kind(*fields)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WireError(f"record {raw[:60]!r}: {error}") from None
+    if any(type(field) is not wanted for field, wanted in zip(record, shape, strict=True)):
+        raise WireError(f"record {raw[:60]!r}: a field is of the wrong type")
+    if isinstance(record, Request) and (record.act not in ACTS or record.owner not in OWNERS):
+        raise WireError(f"record {raw[:60]!r}: no such request")
     return record

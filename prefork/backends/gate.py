@@ -4,7 +4,7 @@ Theory. The gate is the whole session cap: a place is taken at accept, so the ca
 each with a bit of its own (`wire.GATE_*`), and opens when none is left. What the master wants arrives as `wire.WANT_*`
 bits; a drain and a retirement once begun are never taken back.
 
-Retire: without a session the worker ends; with one it says DECLINED, once for each time that the bit rises, and stays.
+Retire: without a session the worker ends; with one it says DECLINED, once for each serial number, and stays.
 Sweep: a drain that first takes what is still queued: below the cap it goes on accepting until the queue is empty.
 Out of descriptors: no accept for a while that doubles from 10 ms to 0.5 s, or until a descriptor of ours is free.
 """
@@ -28,6 +28,7 @@ class Gate:
         "_max_sessions",
         "_orphaned",
         "_retired",
+        "_serial",
         "_swept",
         "_wanted",
         "actual",
@@ -46,6 +47,7 @@ class Gate:
         self._counts = max_sessions > 0
         """Whether the number of sessions matters: there is a cap, or an end to wait for."""
         self._wanted = 0
+        self._serial = 0
         self._retired = False
         self._orphaned = False
         self._swept = False
@@ -63,10 +65,14 @@ class Gate:
 
     def learn(self, wanted: int) -> bool:
         """Take the master's WANT_* bits; True: say DECLINED."""
-        rises = wanted & ~self._wanted
-        self._wanted = wanted
+        serial = wanted >> wire.WANT_SERIAL_SHIFT
+        asked = bool(wanted & wire.WANT_RETIRE) and (serial, wire.WANT_RETIRE) != (
+            self._serial,
+            self._wanted & wire.WANT_RETIRE,
+        )
+        self._wanted, self._serial = wanted, serial
         self.draining = self.draining or bool(wanted & wire.WANT_DRAIN)
-        asked = bool(rises & wire.WANT_RETIRE) and not self.draining
+        asked = asked and not self.draining
         if asked and not self.sessions:
             self._retired = True
         self._settle()

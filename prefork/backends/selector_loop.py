@@ -37,6 +37,8 @@ ACCEPTS: Final = 4
 """Most accepts a wake-up. An idle worker takes one, so that the next connection goes to another; a busy one takes as
 many as it had events, for then the others are busy too, and fewer turns and registrations serve more.
 """
+LONGEST_WAIT_NS: Final = 3_600_000_000_000
+"""epoll takes 24 days at most; a turn too early is harmless."""
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 _EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -165,7 +167,7 @@ class Loop:
         gate = self._gate
         if self.host.dirty or (gate.sweeping and gate.open):
             return 0
-        wait = min(self._tether.next_at, self.host.timers.next_at) - self._now
+        wait = min(self._tether.next_at, self.host.timers.next_at, self._now + LONGEST_WAIT_NS) - self._now
         return wait / 1e9 if wait > 0 else 0
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:

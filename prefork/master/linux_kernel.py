@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from prefork.master.listeners import Listener, Queue
 
 _RECORDS_A_TURN = 64
+_LONGEST_WAIT_S = 3600.0
+"""epoll takes 24 days at most; a look too early is harmless."""
 
 
 class LinuxKernel:
@@ -97,7 +99,7 @@ class LinuxKernel:
     def _timeout(self, until: int | None) -> float | None:
         deadlines = [until, self.control.next_deadline() if self.control is not None else None]
         known = [deadline for deadline in deadlines if deadline is not None]
-        return max(0.0, (min(known) - time.monotonic_ns()) / 1e9) if known else None
+        return min(_LONGEST_WAIT_S, max(0.0, (min(known) - time.monotonic_ns()) / 1e9)) if known else None
 
     def _signalled(self, _mask: int) -> None:
         for fact in self._signals.drain():
@@ -127,11 +129,14 @@ class LinuxKernel:
                 self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
                 return
         ours.setblocking(False)
+        lingering = self._molds.get(generation)
+        if lingering is not None:
+            lingering.signal(signal.SIGKILL)
         self._molds[generation] = mold
         if mold.channel_open:
-            self.watch(ours.fileno(), select.EPOLLIN, lambda _mask: self._mold_said(generation))
+            self.watch(ours.fileno(), select.EPOLLIN, lambda _mask: self._mold_said(generation, mold))
         assert mold.pidfd is not None
-        self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation))
+        self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation, mold))
 
     def end_mold(self, generation: int, *, force: bool) -> None:
         mold = self._molds.get(generation)
@@ -145,25 +150,37 @@ class LinuxKernel:
         mold = self._molds.get(generation)
         return mold.pid if mold is not None else None
 
-    def _mold_said(self, generation: int) -> None:
-        mold = self._molds[generation]
-        for record in self._records(mold):
+    def _mold_said(self, generation: int, mold: Process) -> None:
+        for record in self._records(mold, wire.FROM_MOLD):
             if isinstance(record, wire.ForkFailed):
                 self._forget_unborn(WorkerId(record.worker), record.errno)
-            else:
+            elif self._molds.get(generation) is mold:
                 self._facts.append(MoldSaid(generation, record))
 
-    def _mold_ended(self, generation: int) -> None:
-        mold = self._molds[generation]
+    def _mold_ended(self, generation: int, mold: Process) -> None:
         if mold.channel_open:
-            self._mold_said(generation)
+            self._mold_said(generation, mold)
         pidfd = mold.pidfd
         status = mold.reap()
-        if status is not None and pidfd is not None:
-            self._callbacks.pop(pidfd, None)
-            self._hang_up(mold)
+        if status is None or pidfd is None:
+            return
+        self._callbacks.pop(pidfd, None)
+        self._hang_up(mold)
+        if self._molds.get(generation) is mold:
             del self._molds[generation]
             self._facts.append(MoldExited(generation, str(status)))
+
+    def _mold_is_going(self, generation: int) -> bool:
+        """Its channel has ended: in a process that dies, before the descriptors that it was to hand on."""
+        mold = self._molds.get(generation)
+        if mold is None or not mold.channel_open:
+            return True
+        try:
+            return not mold.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     # -- workers
 
@@ -226,20 +243,20 @@ class LinuxKernel:
 
     def _worker_said(self, worker: WorkerId) -> None:
         process = self._workers[worker]
-        for record in self._records(process):
+        for record in self._records(process, wire.FROM_WORKER):
             if isinstance(record, wire.Born) and not self._know(worker, process, record.pid):
                 break
             self._facts.append(WorkerSaid(worker, record))
         if not process.channel_open and process.pid is None and worker in self._unborn:
-            self._forget_unborn(worker, 0)
+            self._forget_unborn(worker, errno.ECHILD if self._mold_is_going(process.generation) else 0)
 
     def _know(self, worker: WorkerId, process: WorkerProcess, pid: int) -> bool:
         if worker not in self._unborn:
             return True
         try:
             process.know(pid)
-        except OSError:
-            self._hang_up(process)
+        except (OSError, OverflowError) as error:
+            self._forget_unborn(worker, getattr(error, "errno", None) or 0)
             return False
         self._unborn.discard(worker)
         self._ids_by_pid[pid] = worker
@@ -287,8 +304,8 @@ class LinuxKernel:
 
     # -- records and children
 
-    def _records(self, process: Process) -> list[wire.Record]:
-        """What can be read at once; at the channel's end (b"", ECONNRESET) it is hung up."""
+    def _records(self, process: Process, kinds: tuple[type, ...]) -> list[wire.Record]:
+        """What can be read at once, of these kinds; at the channel's end (b"", ECONNRESET) it is hung up."""
         records: list[wire.Record] = []
         for _ in range(_RECORDS_A_TURN):
             try:
@@ -301,7 +318,9 @@ class LinuxKernel:
                 self._hang_up(process)
                 break
             with contextlib.suppress(wire.WireError):  # the user's code wrote to a descriptor that isn't its own
-                records.append(wire.unpack(raw))
+                record = wire.unpack(raw)
+                if isinstance(record, kinds):
+                    records.append(record)
         return records
 
     def _hang_up(self, process: Process) -> None:
@@ -324,11 +343,11 @@ class LinuxKernel:
             if found is None:
                 return
             worker = self._ids_by_pid.get(found.si_pid)
-            generation = next((key for key, mold in self._molds.items() if mold.pid == found.si_pid), None)
+            generation = next((key for key, each in self._molds.items() if each.pid == found.si_pid), None)
             if worker is not None:
                 self._worker_ended(worker)
             elif generation is not None:
-                self._mold_ended(generation)
+                self._mold_ended(generation, self._molds[generation])
             elif self._unborn:
                 self._strangers_wait = True
                 return

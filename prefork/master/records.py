@@ -50,6 +50,7 @@ class WorkerRecord:
     kill_step: KillStep | None = None
     killed_at: int | None = None
     ordered: Reason | None = None
+    retirements: int = 0
     drain_wanted: Owner | None = None
     boot_rss: int | None = None
     failed: wire.Failed | None = None
@@ -62,7 +63,9 @@ class WorkerRecord:
         for owner in self.paused_by:
             bits |= _PAUSE_BITS[owner]
         if self.retiring_at is not None and self.phase is Phase.SERVING:
-            bits |= wire.WANT_RETIRE
+            bits |= wire.WANT_RETIRE | self.retirements << wire.WANT_SERIAL_SHIFT
+        if self.phase is Phase.KILLED:
+            bits |= wire.WANT_PAUSE_POLICY  # one that wakes on its way down takes nobody with it
         if self.drain_by is not None:
             bits |= wire.WANT_DRAIN | (wire.WANT_SWEEP if sweep else 0)
         return bits, self.drain_by or 0
@@ -96,6 +99,7 @@ class WorkerRecord:
                 self.paused_by -= {Owner.POLICY}
             case Retire():
                 self.retiring_at, self.ordered = at, order.because.reason
+                self.retirements += 1
             case Drain():
                 self.phase, self.drain_by, self.ordered = Phase.DRAINING, order.by, order.because.reason
             case Kill():

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _MAX_FDS = 253
 """SCM_MAX_FD: as many as one message carries."""
-_TEXT_LIMIT = wire.MAX_RECORD // 4
 
 
 class Loaded(NamedTuple):
@@ -55,7 +54,7 @@ class Mold:
     def run(self) -> None:
         """Import, report, fork on demand."""
         _ignore_operator()
-        raw, fds, _, _ = socket.recv_fds(self._channel, wire.MAX_RECORD, _MAX_FDS)
+        raw, fds = self._receive()
         if not raw:
             return
         loaded = self._load(raw, fds)
@@ -65,10 +64,20 @@ class Mold:
         gc.freeze()
         self._tell(wire.MoldReady(_resident()))
         while True:
-            raw, fds, _, _ = socket.recv_fds(self._channel, wire.MAX_RECORD, 2)
+            raw, fds = self._receive()
             if not raw:
                 return
             self._fork(loaded, wire.unpack(raw), fds)
+
+    def _receive(self) -> tuple[bytes, list[int]]:
+        """A record and its descriptors, closed on exec; empty when the master has ended the channel."""
+        try:
+            raw, fds, _, _ = socket.recv_fds(self._channel, wire.MAX_RECORD, _MAX_FDS)
+        except ConnectionResetError:  # it went with a record of ours unread
+            return b"", []
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        return raw, fds
 
     def _tell(self, record: wire.Record) -> None:
         with contextlib.suppress(OSError):  # the master is gone: the next read says so
@@ -89,7 +98,7 @@ class Mold:
             app, backend, options = _import(settings)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""
-            self._tell(wire.MoldFailed(str(error)[:_TEXT_LIMIT], frames[-_TEXT_LIMIT:]))
+            self._tell(wire.MoldFailed(str(error), frames))
             return None
         listeners = [socket.socket(fileno=fd) for fd in listener_fds]
         return Loaded(settings, app, backend, options, listeners, memory, sink)
@@ -99,7 +108,7 @@ class Mold:
             raise wire.WireError(f"a mold takes Fork records, not {type(record).__name__}")
         channel_fd, dump = fds
         birth = Birth(record.worker, record.slot, socket.socket(fileno=channel_fd), dump)
-        _flush()
+        flush()
         try:
             pid = os.fork()
         except OSError as error:
@@ -110,7 +119,8 @@ class Mold:
         birth.channel.close()
         os.close(dump)
         if pid > 0:
-            os.waitpid(pid, 0)
+            with contextlib.suppress(ChildProcessError):  # the app ignores SIGCHLD: the kernel reaps
+                os.waitpid(pid, 0)
 
     def _intermediate(self, loaded: Loaded, birth: Birth) -> None:
         """Fork the worker and end. Never returns: neither process may run the mold's loop."""
@@ -156,7 +166,7 @@ def _ignore_operator() -> None:
         signal.signal(signum, lambda *_: None)
 
 
-def _flush() -> None:
+def flush() -> None:
     """Print now what would otherwise be printed by each child again; a closed stdout is nobody's error."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from prefork.mold.mold import Loaded
 
 _ADOPTION_STEP_S = 0.00005
-_TEXT_LIMIT = wire.MAX_RECORD // 4
 
 
 class Birth(NamedTuple):
@@ -103,8 +102,8 @@ def _exit_code(error: SystemExit) -> int:
 
 def _report(birth: Birth, error: BaseException) -> None:
     """Say why it ends: to the master, which folds a crash loop's many lines into one."""
-    frames = "".join(traceback.format_exception(error))[-_TEXT_LIMIT:]
-    text = f"{type(error).__name__}: {error}"[:_TEXT_LIMIT]
+    frames = "".join(traceback.format_exception(error))
+    text = f"{type(error).__name__}: {error}"
     with contextlib.suppress(OSError):
         birth.channel.send(wire.pack(wire.Failed(log.one_line(text), frames)))
 
