@@ -75,7 +75,7 @@ WANT_SWEEP = 32
 
 
 class Bell(NamedTuple):
-    """Master to worker: look at your slot; if a connection waits, take it. Back: count my sessions."""
+    """Master to worker: look at your slot; if a connection waits, take it. Worker to master: count my sessions."""
 
 
 class Start(NamedTuple):

@@ -17,13 +17,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from prefork.master.facts import Asked
-from prefork.master.listeners import remove_stale
+from prefork.master.listeners import identity, remove_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_REQUEST = 64 * 1024
 MAX_CLIENTS = 32
+RETRY_NS = 1_000_000_000
 DEADLINE_NS = 5_000_000_000
 """From accept to the last byte of the reply."""
 
@@ -45,18 +46,24 @@ class ControlServer:
         self._ids = count(1)
         self._clients: dict[int, _Client] = {}
         self.asked: list[Asked] = []
+        self._again_at = 0
+        """When to accept again after running out of files; 0: now."""
         self._socket = _bind(path)
-        self._identity = _identity(path)
+        self._identity = identity(path)
         watch(self._socket.fileno(), select.EPOLLIN, self._accept)
 
     def next_deadline(self) -> int | None:
         """When the next client's time is up."""
-        return min((client.deadline for client in self._clients.values()), default=None)
+        deadlines = [client.deadline for client in self._clients.values()]
+        return min([*deadlines, self._again_at] if self._again_at else deadlines, default=None)
 
     def expire(self, now: int) -> None:
-        """Close the clients whose time is up."""
+        """Close the clients whose time is up; accept again when it is time."""
         for key in [key for key, client in self._clients.items() if client.deadline <= now]:
             self._drop(key)
+        if self._again_at and self._again_at <= now:
+            self._again_at = 0
+            self._watch(self._socket.fileno(), select.EPOLLIN, self._accept)
 
     def reply(self, key: int, answer: dict[str, Any]) -> None:
         """Send `answer` and close; nothing happens where the client is gone."""
@@ -72,7 +79,7 @@ class ControlServer:
         self._unwatch(self._socket.fileno())
         self._socket.close()
         with contextlib.suppress(OSError):
-            if _identity(self.path) == self._identity:
+            if identity(self.path) == self._identity:
                 os.unlink(self.path)
 
     def _accept(self, _mask: int) -> None:
@@ -80,7 +87,11 @@ class ControlServer:
         for _ in range(MAX_CLIENTS):
             try:
                 sock, _address = self._socket.accept()
-            except OSError:
+            except BlockingIOError:
+                return
+            except OSError:  # out of files, most likely: level-triggered, it would be told again at once
+                self._unwatch(self._socket.fileno())
+                self._again_at = time.monotonic_ns() + RETRY_NS
                 return
             self._welcome(sock)
 
@@ -145,11 +156,6 @@ def _may_ask(sock: socket.socket) -> bool:
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", raw)
     return uid in (0, os.geteuid())
-
-
-def _identity(path: str) -> tuple[int, int]:
-    facts = os.stat(path)
-    return facts.st_dev, facts.st_ino
 
 
 def _bind(path: str) -> socket.socket:

@@ -55,7 +55,7 @@ class Effects:
             case Kill(worker=victim, step=step):
                 self._kernel.signal(victim, _SIGNALS[step])
             case StartMold(generation=generation):
-                self._kernel.start_mold(generation, self._settings(self._board.next_config)._asdict())
+                self._kernel.start_mold(generation, self._settings(self._board.config_of(generation))._asdict())
             case EndMold(generation=generation, force=force):
                 self._kernel.end_mold(generation, force=force)
             case GiveUp():

@@ -48,6 +48,7 @@ class Listener:
         self.address = _bound(address, self.socket)
         self.url = str(self.address)
         self.sealed = self.shut_down = False
+        self._identity = identity(self.address.path) if isinstance(self.address, UnixAddress) else None
 
     def queue(self) -> Queue:
         """How many connections wait to be accepted."""
@@ -66,7 +67,8 @@ class Listener:
         self.sealed = True
         if isinstance(self.address, UnixAddress):
             with contextlib.suppress(OSError):
-                os.unlink(self.address.path)
+                if identity(self.address.path) == self._identity:  # and not a newer instance's
+                    os.unlink(self.address.path)
         else:
             with contextlib.suppress(OSError):
                 _attach_filter(self.socket)
@@ -101,8 +103,11 @@ def _bound(address: Address, sock: socket.socket) -> Address:
 def _bind(address: Address, backlog: int) -> socket.socket:
     try:
         sock = _bind_unix(address.path) if isinstance(address, UnixAddress) else _bind_tcp(address)
-        sock.setblocking(False)
-        sock.listen(backlog)
+        with contextlib.ExitStack() as undo:
+            undo.callback(sock.close)
+            sock.setblocking(False)
+            sock.listen(backlog)
+            undo.pop_all()
     except OSError as error:
         raise ConfigError(f"listen {address}: {_cure(address, error)}") from None
     return sock
@@ -145,6 +150,12 @@ def _bind_unix(path: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def identity(path: str) -> tuple[int, int]:
+    """Device and inode: tells a socket file from another one at the same place."""
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino
 
 
 def remove_stale(path: str) -> None:

@@ -36,8 +36,7 @@ class Loop:
         """Serve until a stop has been carried out."""
         while not self._board.finished:
             plan = self._decide()
-            self._hand_on(plan)
-            for fact in self._kernel.wait(self._until(plan)):
+            for fact in self._wait(plan):
                 self._learn(fact)
 
     def _decide(self) -> Plan:
@@ -54,10 +53,16 @@ class Loop:
         self._effects.tell(view.now)
         return plan
 
-    def _until(self, plan: Plan) -> int | None:
-        """The plan's next look, which knows the deadlines of its own decisions too, or an earlier errand."""
-        known = (plan.next_check_at, self._watch.next_at, self._effects.next_at)
-        return min((each for each in known if each is not None), default=None)
+    def _wait(self, plan: Plan) -> list[Fact]:
+        """Facts, or none when it is time for another look; that a listener is armed again calls for no look."""
+        known = (plan.next_check_at, self._effects.next_at)
+        until = min((each for each in known if each is not None), default=None)
+        while True:
+            self._hand_on(plan)
+            errand = self._watch.next_at
+            facts = self._kernel.wait(until if errand is None else errand if until is None else min(until, errand))
+            if facts or (until is not None and self._kernel.now() >= until):
+                return facts
 
     def _hand_on(self, plan: Plan) -> None:
         """See to connections that nobody took; then look at the listeners again."""

@@ -143,6 +143,7 @@ class Orders:
     def reload(self) -> None:
         """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
         self._board.next_config = self._reload()
+        self._board.forget_failed_molds()
         self._board.goals.reload_wanted = True
 
     def _try_reload(self) -> None:

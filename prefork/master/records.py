@@ -167,10 +167,17 @@ class MoldRecord:
             case _:
                 pass
 
+    def took_too_long(self, limit_ns: int) -> None:
+        """It was told to go because its import overstayed."""
+        text = f"app {self.config.app!r}: importing it took longer than import_timeout ({limit_ns / 1e9:g} s)"
+        self.failed = wire.MoldFailed(text, "")
+
     def ended(self, now: int) -> None:
         """Its process is gone; one that was told to go, or had said that it failed, stays what it was."""
         if self.phase in (MoldPhase.STARTING, MoldPhase.READY):
             self.enter(MoldPhase.GONE, now)
+        elif self.phase is MoldPhase.ENDING and self.failed is not None:
+            self.enter(MoldPhase.FAILED, now)
 
     def view(self) -> MoldView:
         """A snapshot."""

@@ -105,7 +105,8 @@ class Reporter:
             case MoldSaid(generation, wire.MoldReady(resident)):
                 self._mold_ready(generation, resident, now)
             case MoldSaid(generation, wire.MoldFailed(text, frames)) if self._board.generation:
-                line = f"reload failed, generation {self._board.generation} goes on: {text}"
+                what = "reload" if generation > self._board.generation else "another mold"
+                line = f"{what} failed, generation {self._board.generation} goes on: {text}"
                 self._say(logging.ERROR, "mold failed", line, now, frames)
             case MoldExited(generation, how):
                 mold = self._board.molds.get(generation)

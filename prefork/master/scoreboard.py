@@ -29,6 +29,7 @@ from prefork.policy.model import (
     Pause,
     Phase,
     PoolView,
+    Reason,
     Resume,
     Retire,
     Spawn,
@@ -94,6 +95,10 @@ class Scoreboard:
         """A stop was ordered, or nothing can be served, and nobody is left."""
         over = self.goals.stop_at is not None or self.fatal is not None
         return over and not self.workers and not any(mold.phase in _RUNNING for mold in self.molds.values())
+
+    def config_of(self, generation: int) -> ServerConfig:
+        """What a mold of this generation is started with: another one of the present generation with its config."""
+        return self.config if generation == self.generation else self.next_config
 
     def count(self, phase: Phase) -> int:
         """How many workers are in this phase."""
@@ -203,17 +208,30 @@ class Scoreboard:
         mold.said(record, now)
         if mold.phase is MoldPhase.READY:
             self.generation, self.config = mold.generation, mold.config
-            for old in [each for each in self.molds.values() if each.phase in _OVER and each is not mold]:
-                del self.molds[old.generation]
-        elif mold.failed is not None and not self.generation:
-            self.fatal = AppError(mold.failed.text, mold.failed.frames)
+            self.forget_failed_molds()
+        elif mold.failed is not None:
+            self._mold_failed(mold.failed)
 
     def _mold_ended(self, mold: MoldRecord, how: str, now: int) -> None:
         mold.ended(now)
         if mold.phase is MoldPhase.ENDING:
             del self.molds[mold.generation]
+        elif mold.failed is not None:
+            self._mold_failed(mold.failed)
         if not self.generation and self.fatal is None and self.goals.stop_at is None:
             self.fatal = AppError(f"app {mold.config.app!r}: the process that imported it ended ({how})")
+
+    def _mold_failed(self, failed: wire.MoldFailed) -> None:
+        """The first one ends the pool; after a reload that failed, the config that works is the next one too."""
+        self.next_config = self.config
+        if not self.generation and self.fatal is None:
+            self.fatal = AppError(failed.text, failed.frames)
+
+    def forget_failed_molds(self) -> None:
+        """What became of earlier reloads is no answer to the next one."""
+        for old in [each for each in self.molds.values() if each.phase in _OVER]:
+            if old.generation != self.generation:
+                del self.molds[old.generation]
 
     def _performed(self, done: facts.Performed) -> None:
         self.history.append(done)
@@ -223,10 +241,13 @@ class Scoreboard:
                 worker.paused_by = frozenset({Owner.OPERATOR}) if self.goals.paused else frozenset()
                 self.workers[done.worker] = worker
             case StartMold(generation=generation):
-                self.goals.reload_wanted = False
-                self.molds[generation] = MoldRecord(generation, self.next_config, done.at)
-            case EndMold(generation=generation):
+                if generation != self.generation:  # not another mold of this one
+                    self.goals.reload_wanted = False
+                self.molds[generation] = MoldRecord(generation, self.config_of(generation), done.at)
+            case EndMold(generation=generation, because=because):
                 self.molds[generation].enter(MoldPhase.ENDING, done.at)
+                if because.reason is Reason.IMPORT_TIMEOUT:
+                    self.molds[generation].took_too_long(self.limits.import_timeout_ns)
             case GiveUp(because=because):
                 self.goals.stop_at_once(done.at)
                 self.fatal = BootError(_give_up_text(because, self.last_failure))

@@ -37,10 +37,8 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     `app` is an object that another process can import, or a name such as `module:attribute`. Main thread only; the
     signal handlers found are restored. Raises PreforkError (never SystemExit) when the pool can't start or go on.
     """
-    run_master(
-        named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name),
-        Setup(_no_reload, own_sys_path(), None, None, lambda _: None),
-    )
+    config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
+    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None))
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
@@ -50,7 +48,3 @@ def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - t
         return ServerConfig(app=app if isinstance(app, str) else name_of(app), **fields)
     except ValidationError as error:
         raise ConfigError(Narrator(shape(), {}).tell(error.errors(include_url=False))) from None
-
-
-def _no_reload() -> ServerConfig:
-    raise ConfigError("this pool was started by prefork.serve: it has no file to read again")

@@ -30,7 +30,10 @@ OPERATORS = (
 
 
 class SignalInbox:
-    """Installed from construction to `close`, which restores every handler it found."""
+    """Installed from construction to `close`, which restores every handler it found.
+
+    Signals that came while they were blocked (`prefork serve` blocks them until the master can hear) come now.
+    """
 
     def __init__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -39,6 +42,7 @@ class SignalInbox:
         self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._before: dict[int, Any] = {each: signal.signal(each, self._note) for each in (*OPERATORS, signal.SIGCHLD)}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OPERATORS)
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._counts[signum] += 1

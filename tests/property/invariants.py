@@ -27,12 +27,22 @@ from prefork.policy.model import (
     Spawn,
 )
 from tests.property import shift, verdicts
+from tests.property.counts import (
+    UP,
+    births,
+    crashed,
+    ended,
+    live,
+    members,
+    missing,
+    replaced,
+    successors,
+    told,
+    withheld,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from prefork.policy.limits import Limits
-    from prefork.policy.model import ExitView, PoolView, WorkerId, WorkerView
+    from prefork.policy.model import PoolView, WorkerView
     from tests.property.world import Seen
 
 RECYCLE = {Reason.OLD_GENERATION, Reason.MAX_AGE, Reason.MAX_SERVED, Reason.MAX_RSS}
@@ -45,62 +55,7 @@ WITHHOLDS_BIRTHS = {
     Reason.OUTSIDE_TOKENS,
     Reason.FORK_FAILED,
 }
-UP = (Phase.BOOTING, Phase.SERVING)
 STEPS = list(KillStep)
-
-
-def live(view: PoolView) -> int:
-    return sum(worker.phase is not Phase.KILLED for worker in view.workers)
-
-
-def replaced(view: PoolView) -> set[WorkerId]:
-    """Who has a living successor."""
-    return {w.replaces for w in view.workers if w.phase in UP and w.replaces not in (None, w.id)}
-
-
-def members(view: PoolView) -> list[WorkerView]:
-    """Who is up and stays."""
-    leaving = replaced(view)
-    return [w for w in view.workers if w.phase in UP and w.retiring_at is None and w.id not in leaving]
-
-
-def spare_places(view: PoolView, limits: Limits) -> int:
-    """Spares; with a cap over one, in workers' worth of free places."""
-    open_ = [worker for worker in members(view) if not worker.paused_by]
-    if limits.max_sessions > 1:
-        return sum(max(limits.max_sessions - worker.sessions, 0) for worker in open_) // limits.max_sessions
-    return sum(worker.sessions == 0 or worker.phase is Phase.BOOTING for worker in open_)
-
-
-def births(seen: Seen) -> list[Spawn]:
-    return [d for d in seen.plan.decisions if isinstance(d, Spawn) and d.replaces is None]
-
-
-def successors(seen: Seen) -> list[Spawn]:
-    return [d for d in seen.plan.decisions if isinstance(d, Spawn) and d.replaces is not None]
-
-
-def withheld(seen: Seen, want: str) -> int:
-    return sum(held.count for held in seen.plan.withheld if held.want == want)
-
-
-def ended(seen: Seen) -> Sequence[Retire | Drain | Kill]:
-    return [d for d in seen.plan.decisions if isinstance(d, Retire | Drain | Kill)]
-
-
-def missing(seen: Seen, *, start: bool) -> int:
-    """How many births the rule of the config still asks for once the plan is performed; negative: too many."""
-    view, limits, n = seen.after, seen.limits, len(members(seen.after))
-    if view.paused:
-        return limits.min_workers - n
-    if view.scale is not None:
-        return max(limits.min_workers, min(view.scale, limits.max_workers)) - n
-    if limits.sizing == "static":
-        return limits.workers - n
-    waiting = max(view.queue or 0, 0)
-    queued = -(-waiting // limits.max_sessions) if limits.max_sessions else min(waiting, 1)
-    low = limits.start_workers if start and not seen.before.started else limits.min_workers
-    return max(limits.min_spare + queued - spare_places(view, limits), low - n)
 
 
 def spawns_stay_within_max(seen: Seen) -> None:
@@ -183,8 +138,7 @@ def a_surplus_ends_only_idle_workers(seen: Seen) -> None:
 
 def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
     """4. Who stays would be missed no less: by sessions, the youngest, then id; for max_idle the longest idle."""
-    told = {d.worker: d for d in ended(seen)}
-    retired = [d for d in told.values() if isinstance(d, Retire)]
+    retired = [d for d in ended(seen) if isinstance(d, Retire)]
     by_spares = any("least_spare" in dict(d.because.figures) for d in retired)
     kept = [w for w in members(seen.after) if w.phase is Phase.SERVING and not w.sessions]
     kept = [w for w in kept if not (by_spares and w.paused_by)]
@@ -219,7 +173,7 @@ def crashes_are_paid_for(seen: Seen) -> None:
     fresh = seen.view.generation != before.generation
     elapsed = 0 if before.last_now is None else seen.now - before.last_now
     spent = 0 if fresh else max(0, before.crash_spent_ns - elapsed)
-    crashes = sum(_crashed(one, limits) for one in seen.view.exits)
+    crashes = sum(crashed(one, limits) for one in seen.view.exits)
     tokens = max(0, limits.crash_burst * limits.refill_ns - spent) // limits.refill_ns
     assert after.crash_spent_ns == spent + min(crashes, tokens) * limits.refill_ns
     was_degraded = before.degraded_at is not None and not fresh
@@ -231,13 +185,9 @@ def crashes_are_paid_for(seen: Seen) -> None:
         out = [
             w
             for w in seen.view.workers
-            if w.phase in UP and w.forked_at >= after.degraded_at and w.id not in _told(seen)
+            if w.phase in UP and w.forked_at >= after.degraded_at and w.id not in told(seen)
         ]
         assert not new or (after.probe_at <= seen.now and not out)
-
-
-def _told(seen: Seen) -> set[WorkerId]:
-    return {d.worker for d in ended(seen)}
 
 
 def _healthy_since(seen: Seen) -> bool:
@@ -245,16 +195,6 @@ def _healthy_since(seen: Seen) -> bool:
     enough = seen.limits.healthy_after_ns
     lives = [(w.ready_at, seen.now) for w in seen.view.workers] + [(e.ready_at, e.at) for e in seen.view.exits]
     return any(ready is not None and end - ready >= enough for ready, end in lives)
-
-
-def _crashed(exit_: ExitView, limits: Limits) -> bool:
-    """An exit by itself, before it was healthy."""
-    if not exit_.born or exit_.ordered not in (None, Reason.BOOT_TIMEOUT):
-        return False
-    if exit_.ready_at is None or exit_.ordered is Reason.BOOT_TIMEOUT:
-        return True
-    by_itself = exit_.signal in (None, 4, 5, 6, 7, 8, 11, 31) or (exit_.signal == 9 and exit_.oom)
-    return by_itself and exit_.at - exit_.ready_at < limits.healthy_after_ns
 
 
 def the_policy_never_pauses_everybody_while_somebody_waits(seen: Seen) -> None:
@@ -318,6 +258,35 @@ def another_order_of_workers_gives_the_same_plan(seen: Seen) -> None:
     """14. The order in which the view lists workers and molds says nothing."""
     other = seen.view._replace(workers=seen.view.workers[::-1], molds=seen.view.molds[::-1])
     assert engine.decide(seen.config, other, seen.before) == seen.plan
+
+
+def the_next_plan_undoes_nothing(seen: Seen) -> None:
+    """16. The world does as it was told and nothing else changes: now, or after hold, nothing is taken back.
+
+    Left out: START asks for more than the load does, and may shrink later.
+    """
+    if seen.stops or any(d.because.reason in (Reason.START, Reason.PROBE) for d in births(seen)):
+        return
+    grown = bool(births(seen))
+    shrunk = {d.because.reason for d in ended(seen)} & {Reason.SURPLUS, Reason.MAX_IDLE}
+    for later in (0, seen.limits.hold_ns) if grown or shrunk else ():
+        plan = engine.decide(seen.config, _obeyed(seen, later), seen.plan.memory)
+        taken_back = {d.because.reason for d in plan.decisions if isinstance(d, Retire | Drain)}
+        assert not (grown and Reason.SURPLUS in taken_back)
+        assert not (shrunk and any(isinstance(d, Spawn) and d.replaces is None for d in plan.decisions))
+
+
+def _obeyed(seen: Seen, later: int) -> PoolView:
+    """The view when the born serve and the told are gone."""
+    at = seen.now + later
+    stay = [w for w in seen.after.workers if w.phase in UP and w.retiring_at is None]
+    serving = [
+        w._replace(phase=Phase.SERVING, ready_at=at, heard_at=at, idle_since=at)
+        if w.phase is Phase.BOOTING
+        else w._replace(heard_at=at)
+        for w in stay
+    ]
+    return seen.after._replace(now=at, workers=tuple(serving))
 
 
 def a_clock_that_goes_back_is_one_that_stands(seen: Seen) -> None:

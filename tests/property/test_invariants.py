@@ -32,6 +32,7 @@ INVARIANTS: tuple[Callable[[Seen], None], ...] = (
     inv.a_plan_performed_leaves_nothing_to_say,
     inv.a_later_clock_gives_the_same_plan,
     inv.another_order_of_workers_gives_the_same_plan,
+    inv.the_next_plan_undoes_nothing,
     inv.a_clock_that_goes_back_is_one_that_stands,
     inv.a_jump_forward_ends_nobody_for_silence,
     inv.nothing_is_due_before_the_next_check,

@@ -73,6 +73,8 @@ class World:
         self.plan = Plan((), (), None, self.memory)
         self.next_id = 1
         self.next_seq = 1
+        self.decided = 0
+        """Decisions of the last `settle`."""
         self.ordered: dict[WorkerId, Reason] = {}
         self.told: frozenset[tuple[object, ...]] = frozenset()
 
@@ -186,8 +188,10 @@ class World:
 
     def settle(self) -> Plan:
         """Look, and let happen what was ordered, until nothing is: the mold imports, the born serve, the told go."""
+        self.decided = 0
         for _ in range(100):
             plan = self.look()
+            self.decided += len(plan.decisions)
             self.mold_ready()
             self.all_ready()
             self.all_told_go()
