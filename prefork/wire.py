@@ -67,7 +67,7 @@ WANT_PAUSE = WANT_PAUSE_OPERATOR | WANT_PAUSE_APP | WANT_PAUSE_POLICY
 WANT_RETIRE = 8
 WANT_DRAIN = 16
 WANT_SERIAL_SHIFT = 16
-"""Above the bits: how often the worker was told to retire; a new number is a new question, even if the bit never fell."""
+"""Above the bits: how often the worker was told to retire. A new number is a new question, even if no bit fell."""
 WANT_SWEEP = 32
 """With DRAIN: accept what is still queued first (the pool stops, and no new connection can arrive)."""
 

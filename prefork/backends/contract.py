@@ -9,7 +9,7 @@ everything through a `Tether`, which does the talking to the master; what a loop
  4. Retire: without a session the worker ends; with one it says DECLINED and serves on.
  5. Drain: nothing is accepted any more, what is idle is closed at once, the rest as soon as it is idle.
  6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns.
- 7. Sweep: a drain with SWEEP serves first what is queued, and then accepts no more.
+ 7. Sweep: a drain with SWEEP still accepts, until SWEEP falls or the listener is shut down.
  8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain.
  9. The beat comes from the serving loop: HEARTBEAT moves while it turns and stands still while a callback blocks; while
     it idles, it wakes once a heartbeat_interval and for nothing else.

@@ -5,7 +5,8 @@ each with a bit of its own (`wire.GATE_*`), and opens when none is left. What th
 bits; a drain and a retirement once begun are never taken back.
 
 Retire: without a session the worker ends; with one it says DECLINED, once for each serial number, and stays.
-Sweep: a drain that first takes what is still queued: below the cap it goes on accepting until the queue is empty.
+Sweep: a drain that first takes what is still queued: below the cap it goes on accepting until the master takes the bit
+back, or shuts the listener.
 Out of descriptors: no accept for a while that doubles from 10 ms to 0.5 s, or until a descriptor of ours is free.
 """
 
@@ -99,7 +100,7 @@ class Gate:
             self._settle()
 
     def queue_empty(self) -> None:
-        """An accept on every listener found nobody waiting."""
+        """Nobody waits, nor ever will: the listeners are shut down, or the drain is over."""
         if self.sweeping:
             self._swept = True
             self._settle()

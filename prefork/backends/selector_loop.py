@@ -164,8 +164,7 @@ class Loop:
 
     def _patience(self) -> float:
         """Seconds that the next turn may wait for."""
-        gate = self._gate
-        if self.host.dirty or (gate.sweeping and gate.open):
+        if self.host.dirty:
             return 0
         wait = min(self._tether.next_at, self.host.timers.next_at, self._now + LONGEST_WAIT_NS) - self._now
         return wait / 1e9 if wait > 0 else 0
@@ -236,10 +235,8 @@ class Loop:
         tether, gate, now = self._tether, self._gate, self._now
         if tether.next_at <= now:
             tether.tick(now)
-        if gate.sweeping and gate.open:
-            taken = [self._accept(fd) for fd in [*self._listeners]]
-            if not any(taken):
-                tether.queue_empty()
+        if gate.sweeping and not self._listeners:
+            tether.queue_empty()
         if gate.draining and not self._told:
             self._told = True
             self.host.drain([*self._links.values()], now)

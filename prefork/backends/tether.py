@@ -35,6 +35,8 @@ _REQUESTS: Final = {
 }
 _IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE)
 _HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
+_RING_NS = 50_000_000
+"""A worker whose sessions rise rings at most so often: the master may have slept through an accept that was at once."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -67,6 +69,8 @@ class Tether:
         "_outbox",
         "_published",
         "_refused",
+        "_ring_at",
+        "_rung_at",
         "_signals",
         "_statm",
         "_turn_at",
@@ -94,6 +98,8 @@ class Tether:
         self.next_at = 0
         self._accepted = self._closed = self._busy = self._errors = self._refused = 0
         self._beat_at = 0
+        self._ring_at = NEVER
+        self._rung_at = 0
         self._turn_at = 0
         self._outbox: list[bytes] = []
         self._published = (0, 0)
@@ -147,6 +153,10 @@ class Tether:
         """Do what is due of: the beat, the end of a back-off, a record to send again."""
         if now >= self._beat_at:
             self._beat(now)
+        if now >= self._ring_at:
+            self._ring_at, self._rung_at = NEVER, now
+            if self.gate.sessions:
+                self._say(wire.Bell())
         self.gate.tick(now)
         self._publish()
         self._plan()
@@ -162,6 +172,9 @@ class Tether:
         gate.session_opened()
         if gate.sessions == 1:
             slot[wire.IDLE_SINCE] = 0
+        if self._ring_at == NEVER:
+            self._ring_at = max(self._turn_at, self._rung_at + _RING_NS)
+            self.next_at = min(self.next_at, self._ring_at)
         if gate.bits != self._published[0]:
             self._publish()
 
@@ -195,7 +208,7 @@ class Tether:
         self._plan()
 
     def queue_empty(self) -> None:
-        """Every listener said that nobody waits."""
+        """Nobody waits, nor ever will."""
         self.gate.queue_empty()
         self._publish()
 
@@ -295,7 +308,7 @@ class Tether:
         self._look(now)
 
     def _plan(self) -> None:
-        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by)
+        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
         if self._outbox:
             at = min(at, self._turn_at + _RETRY_NS)
         self.next_at = at

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = {KillStep.DUMP: signal.SIGQUIT, KillStep.ABORT: signal.SIGABRT, KillStep.KILL: signal.SIGKILL}
 SWEEP = 100_000_000
-"""ns from seal to shut: handshakes that were under way at the seal end in the queue, and the workers take them."""
+"""ns from seal to shut, at least: handshakes under way at the seal end in the queue, and the workers take them."""
 
 
 class Effects:
@@ -70,7 +70,7 @@ class Effects:
         if stopping:
             self._close_listeners(now)
         for worker in self._board.workers.values():
-            wanted = worker.wanted(sweep=stopping)
+            wanted = worker.wanted(sweep=stopping and not self._shut)
             if wanted != worker.told:
                 worker.told = wanted
                 self._kernel.tell(worker.id, *wanted)
@@ -81,6 +81,6 @@ class Effects:
             self._kernel.seal()
         elif not self._shut and now >= self._sealed_at + SWEEP:
             self._sealed_at = now
-            if not any(queue.length for queue in self._kernel.queues()):
+            if all(queue.length == 0 for queue in self._kernel.queues()):
                 self._shut = True
                 self._kernel.shut()

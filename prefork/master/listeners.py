@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import select
 import socket
 import stat
 import struct
@@ -34,7 +35,7 @@ _DROP_BARE_SYN = (
 
 
 class Queue(NamedTuple):
-    """An accept queue: `length` None where the kernel doesn't tell (Unix sockets); `limit` None likewise."""
+    """An accept queue; None where the kernel doesn't tell: a Unix socket's limit, and its length unless it is empty."""
 
     length: int | None
     limit: int | None
@@ -53,7 +54,7 @@ class Listener:
     def queue(self) -> Queue:
         """How many connections wait to be accepted."""
         if isinstance(self.address, UnixAddress):
-            return Queue(None, None)
+            return Queue(None if _readable(self.socket) else 0, None)
         try:
             info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         except OSError:
@@ -85,6 +86,12 @@ class Listener:
         self.seal()
         self.shut()
         self.socket.close()
+
+
+def _readable(sock: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _attach_filter(sock: socket.socket) -> None:

@@ -281,10 +281,6 @@ class FakeKernel:
                     break
                 self._accept(min(able, key=lambda each: (each.gate.sessions, each.id)), *queue.pop(0))
             self._fire(index)
-        if not any(self._queues):
-            for worker in [each for each in self.workers.values() if each.ready and each.gate.sweeping]:
-                worker.gate.queue_empty()
-                self._settle(worker)
 
     def _accept(self, worker: FakeWorker, number: int, hold_ns: int) -> None:
         worker.holds.add(number)

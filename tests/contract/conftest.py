@@ -194,8 +194,13 @@ class Worker:
     def acts_on(self, bits: int) -> None:
         until(lambda: self.slot[wire.ACTUAL] == bits, f"ACTUAL == {bits}, it is {self.slot[wire.ACTUAL]}")
 
-    def hear(self) -> wire.Record:
-        return wire.unpack(self.channel.recv(wire.MAX_RECORD))
+    def hear(self) -> wire.Record | None:
+        """The next record that isn't a doorbell; None at the end of the channel."""
+        while True:
+            raw = self.channel.recv(wire.MAX_RECORD)
+            record = wire.unpack(raw) if raw else None
+            if not isinstance(record, wire.Bell):
+                return record
 
     @property
     def sessions(self) -> int:

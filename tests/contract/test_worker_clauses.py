@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -80,7 +81,34 @@ def test_04_told_to_retire_it_ends_without_a_session_and_declines_with_one(start
     worker.holds(0)
     worker.want(WANT_RETIRE)
     assert worker.ended() == 0
-    assert worker.channel.recv(100) == b""
+    assert worker.hear() is None
+
+
+def test_04_asked_again_it_answers_again_even_if_the_bit_never_fell(start: Start) -> None:
+    worker = start()
+    client = worker.connect()
+    worker.want(WANT_RETIRE | 1 << wire.WANT_SERIAL_SHIFT)
+    assert worker.hear() == wire.Declined()
+    client.socket.close()
+    worker.holds(0)
+    worker.want(WANT_RETIRE | 2 << wire.WANT_SERIAL_SHIFT)
+    assert worker.ended() == 0
+
+
+def test_10_the_master_is_rung_when_sessions_rise_and_not_for_each_of_them(start: Start) -> None:
+    worker = start()
+    began = time.monotonic()
+    clients = [worker.connect() for _ in range(30)]
+    worker.holds(30)
+    assert wire.unpack(worker.channel.recv(wire.MAX_RECORD)) == wire.Bell()
+    for client in clients:
+        client.echoes()
+    worker.channel.setblocking(False)
+    rings = 1
+    with contextlib.suppress(BlockingIOError):
+        while worker.channel.recv(wire.MAX_RECORD):
+            rings += 1
+    assert rings <= 2 + (time.monotonic() - began) / 0.05
 
 
 def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(start: Start) -> None:
@@ -128,10 +156,11 @@ def test_05_a_session_just_opened_may_still_send_its_request(start: Start) -> No
     client = worker.connect(opened=False)
     worker.want(WANT_DRAIN | WANT_SWEEP)
     worker.unlatch()
-    worker.acts_on(WANT_DRAIN)
+    worker.acts_on(WANT_DRAIN | WANT_SWEEP)
     client.say("echo in time")
     client.hears("in time")
     client.is_over()
+    worker.want(WANT_DRAIN)
     assert worker.ended() == 0
 
 
@@ -158,7 +187,7 @@ def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(start: Start) -> 
     assert worker.ended() == 0
 
 
-def test_07_a_sweep_serves_what_is_queued_and_then_accepts_no_more(start: Start) -> None:
+def test_07_a_sweep_serves_what_is_queued_until_the_master_ends_it(start: Start) -> None:
     worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)
     clients = [worker.connect(opened=False) for _ in range(10)]
     for client in clients:
@@ -167,8 +196,12 @@ def test_07_a_sweep_serves_what_is_queued_and_then_accepts_no_more(start: Start)
     for client in clients:
         client.hears("served")
         client.is_over()
+    late = worker.connect(opened=False)  # its handshake was under way when the drain began
+    late.say("echo late")
+    late.hears("late")
+    worker.want(WANT_DRAIN)
     assert worker.ended() == 0
-    assert worker.slot[wire.ACCEPTED] == 10
+    assert worker.slot[wire.ACCEPTED] == 11
 
 
 def test_07_a_sweep_goes_on_when_a_full_worker_has_a_free_place(start: Start) -> None:
@@ -182,6 +215,7 @@ def test_07_a_sweep_goes_on_when_a_full_worker_has_a_free_place(start: Start) ->
     for client in (first, *others):
         client.hears("done")
         client.is_over()
+    worker.want(WANT_DRAIN)
     assert worker.ended() == 0
     assert worker.slot[wire.ACCEPTED] == 4
 

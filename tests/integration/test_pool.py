@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -364,3 +365,30 @@ def test_a_mold_that_is_killed_is_started_again(prefork_pool: Start) -> None:
     os.kill(pool.worker_pids()[1], signal.SIGKILL)
     pool.wait_for(lambda view: serving(view) == 2)
     assert pool.view().generation == 1
+
+
+def test_a_timeout_of_months_is_a_timeout(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(1, heartbeat_interval="50d", heartbeat_timeout="60d", import_timeout="30d"))
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+
+
+def test_a_worker_hands_no_descriptor_to_what_it_starts(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(1))
+    pids = [*pool.worker_pids().values(), pool.status()["mold"][0]["pid"]]
+    for pid in pids:
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            if int(name) > 2:
+                flags = Path(f"/proc/{pid}/fdinfo/{name}").read_text().split("flags:")[1].split()[0]
+                assert int(flags, 8) & os.O_CLOEXEC, f"{name} -> {os.readlink(f'/proc/{pid}/fd/{name}')}"
+
+
+def test_spares_are_made_up_without_anybody_asking(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=PoolConfig(min_workers=2, max_workers=6, max_sessions=1))
+    before = pool.log.count(" spawn worker ")
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+        until = time.monotonic() + 3
+        while pool.log.count(" spawn worker ") == before:  # the log, since a question would wake the master
+            assert time.monotonic() < until, "the master sleeps"
+            select.select([], [], [], 0.01)

@@ -51,3 +51,29 @@ def test_words_have_places_of_their_own_and_fit_the_slot() -> None:
     assert len(set(places)) == len(places)
     assert max(places) < wire.WORDS
     assert {wire.WANTED, wire.DRAIN_BY} == {place for place in places if place >= 16}  # the master's cache line
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'["Born","x"]',
+        b'["Failed",5,6]',
+        b'["MoldReady",1.5]',
+        b'["Request","pause","bogus"]',
+        b'["Request","x","app"]',
+    ],
+)
+def test_a_field_of_the_wrong_type_or_word_is_refused(raw: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.unpack(raw)
+
+
+def test_a_deep_nest_is_refused() -> None:
+    with pytest.raises(wire.WireError):
+        wire.unpack(b"[" * 100_000)
+
+
+def test_a_text_that_is_too_long_is_cut_to_fit_one_record() -> None:
+    raw = wire.pack(wire.Failed("\N{SNOWMAN}" * wire.MAX_RECORD, "\N{SNOWMAN}" * wire.MAX_RECORD))
+    assert len(raw) <= wire.MAX_RECORD
+    assert isinstance(wire.unpack(raw), wire.Failed)

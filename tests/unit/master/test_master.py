@@ -173,6 +173,42 @@ def test_nobody_is_told_twice() -> None:
     assert len(told) == len(set(told))
 
 
+def test_a_worker_that_declined_is_asked_again_when_it_is_idle() -> None:
+    master = FakeMaster(min_workers=1, max_workers=4, sizing={"kind": "static", "workers": 3})
+    kernel = master.kernel
+
+    def crowd() -> None:  # each gets a session before it reads that it is to retire, and loses it before the next look
+        numbers = [kernel.connect() for _ in range(3)]
+        kernel.after(1_000_000, lambda: [kernel.hang_up(number) for number in numbers])
+
+    master.signal_after(1, signal.SIGTTOU, times=2)
+    kernel.after(SECOND + 1, crowd)
+    left: list[int] = []
+    kernel.after(4 * SECOND, lambda: left.append(len(kernel.workers)))
+    master.run(5)
+    assert left == [1]
+
+
+def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_works() -> None:
+    master = FakeMaster(min_workers=1)
+    works = master.config
+    master.orders._reload = lambda: works.model_copy(update={"app": "broken:App"})
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
+    master.signal_after(1, signal.SIGHUP)
+    master.kernel.after(2 * SECOND, lambda: setattr(master.kernel, "broken_app", ""))
+    master.kernel.after(2 * SECOND, lambda: master.kernel.end_mold(1, force=True))
+    master.run(4)
+    assert master.board.config is works
+    assert master.board.config_of(1).app == works.app
+
+
+def test_an_import_that_takes_too_long_says_so() -> None:
+    master = FakeMaster(import_timeout="1s")
+    master.kernel.import_ns = 60 * SECOND
+    master.loop.run()
+    assert "longer than import_timeout (1 s)" in str(master.board.fatal)
+
+
 @pytest.mark.parametrize("command", ["status", "stop", "nonsense"])
 def test_every_command_gets_one_answer(command: str) -> None:
     master = FakeMaster(min_workers=1)
