@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -179,7 +180,8 @@ def test_a_worker_that_declined_is_asked_again_when_it_is_idle() -> None:
 
     def crowd() -> None:  # each gets a session before it reads that it is to retire, and loses it before the next look
         numbers = [kernel.connect() for _ in range(3)]
-        kernel.after(1_000_000, lambda: [kernel.hang_up(number) for number in numbers])
+        for number in numbers:
+            kernel.after(1_000_000, partial(kernel.hang_up, number))
 
     master.signal_after(1, signal.SIGTTOU, times=2)
     kernel.after(SECOND + 1, crowd)
