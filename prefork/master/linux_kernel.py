@@ -47,10 +47,10 @@ class LinuxKernel:
 
     def __init__(self, listeners: Sequence[Listener], sink: Sink) -> None:
         self.wakeups = 0
-        self._signals = SignalInbox()
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._slots = Slots()
+        self._signals = SignalInbox()
         self._listeners = listeners
         self._sink = sink
         self._molds: dict[int, Process] = {}

@@ -142,7 +142,11 @@ class Orders:
 
     def reload(self) -> None:
         """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
-        self._board.next_config = self._reload()
+        new, old = self._reload(), self._board.config
+        for field in ("listen", "control", "name"):
+            if getattr(new, field) != getattr(old, field):
+                _log.warning("reload: %s has changed, and takes effect at the next start only", field)
+        self._board.next_config = new
         self._board.forget_failed_molds()
         self._board.goals.reload_wanted = True
 
