@@ -55,6 +55,7 @@ WITHHOLDS_BIRTHS = {
     Reason.OUTSIDE_TOKENS,
     Reason.FORK_FAILED,
 }
+BOOT_FAILS = (Phase.BOOTING, Phase.KILLED)
 STEPS = list(KillStep)
 
 
@@ -133,7 +134,7 @@ def a_surplus_ends_only_idle_workers(seen: Seen) -> None:
                 assert reason not in (Reason.MAX_IDLE, *VIOLENT) or reason is Reason.STOPPING
                 assert reason is not Reason.SURPLUS or len(members(seen.view)) > seen.limits.max_workers
             case Kill():
-                assert reason in VIOLENT or (reason is Reason.BOOT_TIMEOUT and worker.ready_at is None)
+                assert reason in VIOLENT or (reason is Reason.BOOT_TIMEOUT and worker.phase in BOOT_FAILS)
 
 
 def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
