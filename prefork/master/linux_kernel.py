@@ -352,7 +352,8 @@ class LinuxKernel:
                 self._strangers_wait = True
                 return
             else:
-                os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
+                with contextlib.suppress(ChildProcessError):  # another thread of the caller's waited for it just now
+                    os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
                 self._facts.append(StrangerReaped(found.si_pid))
 
     # -- listeners and control

@@ -142,7 +142,11 @@ class Orders:
 
     def reload(self) -> None:
         """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
-        new, old = self._reload(), self._board.config
+        old = self._board.config
+        try:
+            new = self._reload()
+        except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
+            raise ConfigError(f"reload: the config can't be read: {error}") from None
         for field in ("listen", "control", "name"):
             if getattr(new, field) != getattr(old, field):
                 _log.warning("reload: %s has changed, and takes effect at the next start only", field)

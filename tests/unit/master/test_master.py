@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.errors import AppError
+from prefork.errors import AppError, ConfigError
 from prefork.policy.model import Phase, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
+
+if TYPE_CHECKING:
+    from prefork.config import ServerConfig
 
 
 def test_sixty_idle_seconds_wake_the_master_for_nothing_but_the_earliest_possible_silence() -> None:
@@ -202,6 +206,22 @@ def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_
     master.run(4)
     assert master.board.config is works
     assert master.board.config_of(1).app == works.app
+
+
+@pytest.mark.parametrize("error", [ValueError("5000 digits"), RecursionError("nested"), ConfigError("no file")])
+def test_a_config_that_cannot_be_read_is_refused_and_the_pool_goes_on(error: Exception) -> None:
+    master = FakeMaster(min_workers=1)
+
+    def broken() -> ServerConfig:
+        raise error
+
+    master.orders._reload = broken
+    master.signal_after(1, signal.SIGHUP)
+    alive: list[int] = []
+    master.kernel.after(2 * SECOND, lambda: alive.append(master.board.count(Phase.SERVING)))
+    master.run(3)
+    assert alive == [1]
+    assert master.board.generation == 1
 
 
 def test_an_import_that_takes_too_long_says_so() -> None:
