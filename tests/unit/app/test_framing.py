@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.app import framing
-from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError, Lines, Stream
+from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError, Lines, Stream, base
 
 
 def cut(raw: bytes, places: list[int]) -> list[bytes]:
@@ -172,7 +171,7 @@ def test_a_limit_under_one_byte_is_refused() -> None:
 
 
 def test_the_docstring_example_is_true() -> None:
-    failed, tried = doctest.testmod(framing)
+    failed, tried = doctest.testmod(base)
     assert (failed, tried > 0) == (0, True)
 
 
@@ -186,3 +185,16 @@ def test_a_long_line_in_small_chunks_is_joined_once(lazily: bool) -> None:
             assert decoder.next() is NEED_MORE
     decoder.feed(b"\n")
     assert decoder.next() == "x" * (count - 1)
+
+
+def test_a_pair_is_decoder_and_encoder_unless_the_framer_says_otherwise() -> None:
+    decoder, encode = Lines().pair()
+    assert encode("a") == b"a\n"
+    assert decoder.take(b"a\n") == "a"
+
+
+def test_a_framer_decodes_one_whole_frame_and_no_more() -> None:
+    assert Lines().decode(b"a\n") == "a"
+    for raw, error in [(b"", "a frame of 0 bytes holds no"), (b"a", "no whole item"), (b"a\nb", "more than one item")]:
+        with pytest.raises(FramingError, match=error):
+            Lines().decode(raw)
