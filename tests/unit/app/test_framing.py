@@ -1,59 +1,14 @@
 from __future__ import annotations
 
 import doctest
-from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError, Lines, Stream, base
+from prefork.app.framing import NEED_MORE, FramingError, Lines, Stream, base
+from tests.unit.app.framings import cut, decoded, places
 
-
-def cut(raw: bytes, places: list[int]) -> list[bytes]:
-    """The pieces of `raw` between the places, none empty."""
-    edges = [0, *sorted({each % (len(raw) + 1) for each in places}), len(raw)]
-    return [raw[a:b] for a, b in pairwise(edges) if a < b]
-
-
-def drained(decoder: Decoder[Any]) -> tuple[list[object], str | None]:
-    """All items there are, and the error that follows them."""
-    items = []
-    try:
-        while (item := decoder.next()) is not NEED_MORE:
-            items.append(item)
-    except FramingError as error:
-        return items, str(error)
-    return items, None
-
-
-def decoded(
-    framer: Framer[Any], pieces: list[bytes], *, lazily: bool = False
-) -> tuple[list[object], str | None, bytes]:
-    """Items, error and rest after feeding `pieces`; `lazily`: nothing is asked for before all is fed."""
-    decoder = framer.decoder()
-    items: list[object] = []
-    error = None
-    for piece in pieces:
-        if lazily:
-            decoder.feed(piece)
-            continue
-        try:
-            first = decoder.take(piece)
-        except FramingError as bad:
-            return items, str(bad), b""
-        if first is not NEED_MORE:
-            items.append(first)
-        more, error = drained(decoder)
-        items += more
-        if error:
-            return items, error, b""
-    more, error = drained(decoder)
-    return items + more, error, b"" if error else decoder.rest()
-
-
-places = st.lists(st.integers(0, 200), max_size=12)
 line_bytes = st.lists(
     st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\xc3", b"\xa9", b"\xff", b"\x00", b"bcdef"]), max_size=40
 ).map(b"".join)
