@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from prefork.app.framing import FramingError as FramingError
     from prefork.app.framing import Lines as Lines
     from prefork.app.framing import Stream as Stream
+    from prefork.app.session import Address as Address
     from prefork.app.session import Conn as Conn
+    from prefork.app.session import DrainTimeoutError as DrainTimeoutError
     from prefork.app.session import Session as Session
+    from prefork.app.session import WriteLimitError as WriteLimitError
+    from prefork.app.session import WriteLimits as WriteLimits
+    from prefork.app.worker import Server as Server
+    from prefork.app.worker import Worker as Worker
     from prefork.config import ServerConfig as ServerConfig
     from prefork.errors import AppError as AppError
     from prefork.errors import BootError as BootError
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from prefork.policy.config import StaticSizing as StaticSizing
 
 _HOME = {
+    "Address": "prefork.app.session",
     "App": "prefork.app.app",
     "AppError": "prefork.errors",
     "BootError": "prefork.errors",
@@ -39,6 +46,7 @@ _HOME = {
     "ConfigError": "prefork.errors",
     "Conn": "prefork.app.session",
     "CrashConfig": "prefork.policy.config",
+    "DrainTimeoutError": "prefork.app.session",
     "Decoder": "prefork.app.framing",
     "Framer": "prefork.app.framing",
     "FramingError": "prefork.app.framing",
@@ -48,9 +56,13 @@ _HOME = {
     "RecycleConfig": "prefork.policy.config",
     "ServerConfig": "prefork.config",
     "Session": "prefork.app.session",
+    "Server": "prefork.app.worker",
     "SpareSizing": "prefork.policy.config",
     "StaticSizing": "prefork.policy.config",
     "Stream": "prefork.app.framing",
+    "Worker": "prefork.app.worker",
+    "WriteLimitError": "prefork.app.session",
+    "WriteLimits": "prefork.app.session",
     "serve": "prefork.master.serve",
 }
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from prefork.backends.contract import CONTRACT, hookimpl
 from prefork.backends.host import Host
-from prefork.backends.link import CLOSED, Link
+from prefork.backends.link import Link
+from prefork.backends.outlet import CLOSED
 from prefork.backends.preface import accept, greet, prepare
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 _EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RESET = struct.pack("ii", 1, 0)
+_DEAF = -1
+"""The mask of a connection that epoll doesn't watch: HUP can't be masked, and would wake the loop again and again."""
 
 
 class SocketLink(Link):
@@ -65,9 +68,8 @@ class SocketLink(Link):
         if mask & ~_OUT and self._state != CLOSED:
             if self._mask & _IN:
                 self.pull()
-            elif mask & ~_IN:  # ERR or HUP while nothing is read any more
-                code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EPIPE
-                self.lost(OSError(code, errno.errorcode.get(code, "connection lost")))
+            elif mask & ~_IN:
+                self._broken()
 
     def pull(self) -> None:
         """Read once."""
@@ -86,11 +88,28 @@ class SocketLink(Link):
         if not isinstance(error, BlockingIOError):
             self.lost(error)
 
+    def _broken(self) -> None:
+        """ERR or HUP while nothing is read: HUP alone means that both ends sent EOF, which a session may outlive."""
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code or self._state:
+            code = code or errno.EPIPE
+            self.lost(OSError(code, errno.errorcode.get(code, "connection lost")))
+        else:
+            self._mask = _DEAF
+            self._loop.epoll.unregister(self.fd)
+
     def _interest(self) -> None:
-        mask = (_IN if self._reads else 0) | (_OUT if self._blocked else 0)
-        if mask != self._mask:
+        mask = (_IN if self._reads else 0) | (_OUT if self._backlog is not None else 0)
+        if self._mask == _DEAF:
+            if mask:
+                self._loop.epoll.register(self.fd, mask)
+                self._mask = mask
+        elif mask != self._mask:
             self._mask = mask
             self._loop.epoll.modify(self.fd, mask)
+
+    def _shut(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
 
     def _release(self, *, reset: bool) -> None:
         connection = self._socket
@@ -100,7 +119,7 @@ class SocketLink(Link):
         elif not self._eof:  # what is read before close makes it FIN; left unread it would be a reset
             with contextlib.suppress(OSError):
                 self.recv(READ_BYTES)
-        self._loop.forget(self.fd)
+        self._loop.forget(self.fd, watched=self._mask != _DEAF)
         connection.close()
 
     def _local(self) -> object:
@@ -130,33 +149,34 @@ class Loop:
         try:
             for fd in (tether.channel.fileno(), tether.wakeup_fd):
                 self.epoll.register(fd, _IN)
+            self.host.start()
             self._regate()
             tether.ready()
             self._now = time.monotonic_ns()
             self._obey()
             self._serve()
+            self.host.stop()
         finally:
+            self.host.close()
             self.epoll.close()
             tether.close()
 
-    def forget(self, fd: int) -> None:
+    def forget(self, fd: int, *, watched: bool) -> None:
         """Stop watching a connection; by hand, since a child of the user's may hold a copy of it open."""
         del self._links[fd]
-        self.epoll.unregister(fd)
+        if watched:
+            self.epoll.unregister(fd)
 
     def _serve(self) -> None:
         """Turn after turn."""
-        host, tether, gate, timers = self.host, self._tether, self._gate, self.host.timers
+        host, tether, gate = self.host, self._tether, self._gate
         poll, clock = self.epoll.poll, time.monotonic_ns
         while not gate.done:
             events = poll(self._patience(), MAX_EVENTS)
             self._now = now = clock()
             tether.turn_began(now)
             self._dispatch(events)
-            if timers.next_at <= now:
-                timers.fire(now)
-            if host.dirty:
-                host.flush()
+            host.turn(now)
             if tether.next_at <= now or gate.draining or gate.open is not self._registered:
                 self._obey()
             self._now = now = clock()
@@ -285,10 +305,14 @@ class Loop:
         try:
             peer = greet(connection)
         except OSError:
+            admitted = False
+        else:
+            admitted = self.host.admits(peer, name)
+        if admitted:
+            self._open(SocketLink(self, connection, peer, name))
+        else:
             connection.close()
             self._tether.connection_refused()
-        else:
-            self._open(SocketLink(self, connection, peer, name))
         return True
 
     def _not_accepted(self, fd: int, error: OSError) -> bool:

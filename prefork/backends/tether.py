@@ -11,6 +11,7 @@ that can't look.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
@@ -106,7 +107,7 @@ class Tether:
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        """`wakeup_fd`: readable when a signal came; then call `signalled`."""
+        """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
 
@@ -231,6 +232,11 @@ class Tether:
         """Ask the master to stop, pause, resume or drain; it applies that and rings back."""
         self._say(wire.Request(act, owner))
         self._plan()
+
+    def wake(self) -> None:
+        """Make the loop turn; from any thread, until `close`."""
+        with contextlib.suppress(BlockingIOError):  # bytes enough wait there
+            os.write(self._wakeup, b"\0")
 
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""

@@ -129,7 +129,7 @@ def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_id
     cut.hears("cut short")
     cut.is_over()
     assert worker.ended() == 0
-    assert sorted(worker._text.decode().split("\n") + os.read(worker._notes, 65536).decode().splitlines()) == sorted(
+    assert sorted(worker._text.decode().split("\n") + os.read(worker.notes, 65536).decode().splitlines()) == sorted(
         ["", *notes, "closed NoneType", "closed NoneType"]
     )
 
