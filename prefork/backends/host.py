@@ -30,12 +30,15 @@ class Host:
 
     __slots__ = ("app", "dirty", "server", "tether", "threads", "timers", "worker")
 
-    def __init__(self, app: App, tether: Tether) -> None:
+    def __init__(
+        self, app: App, tether: Tether, timers: Timers | None = None, dirty: list[Outlet] | None = None
+    ) -> None:
+        """`timers` and `dirty`: where a loop has its own kind of them."""
         self.app = app
         self.tether = tether
-        self.timers = Timers()
+        self.timers = Timers() if timers is None else timers
         self.threads = Threads(tether.wake)
-        self.dirty: list[Outlet] = []
+        self.dirty: list[Outlet] = [] if dirty is None else dirty
         """Links with something to send, or an ending to carry out. The loop doesn't wait while there are any."""
         self.worker = TiedWorker(tether)
         self.server = TiedServer(tether)

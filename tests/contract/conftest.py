@@ -20,7 +20,7 @@ from prefork.app.app import App
 from prefork.app.framing import Lines
 from prefork.app.session import Session
 from prefork.backends.preface import address
-from prefork.backends.registry import load_backend
+from prefork.backends.registry import load_backend, make_options
 from prefork.backends.tether import Tether, WorkerSettings
 
 if TYPE_CHECKING:
@@ -116,6 +116,11 @@ def _listener() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=256)
 
 
+def _allow_files(count: int) -> None:
+    """So many descriptors more than the loop has already."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + count, 10_000))
+
+
 class Worker:
     """The master's side of one worker."""
 
@@ -162,8 +167,10 @@ class Worker:
             }
             tether = Tether(channel, self.slot, WorkerSettings(**{**settings, **options}))
             if files is not None:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + files, 10_000))
-            load_backend("selectors").run(tether, self.listeners, app, None)
+                app = App(app.handler, started=lambda _: _allow_files(files))
+            backend = load_backend(os.environ.get("B", "selectors"))
+            given = {"loop": os.environ["L"]} if "L" in os.environ else {}
+            backend.run(tether, self.listeners, app, make_options(backend, given))
             code = 0
         except SystemExit as error:
             code = int(error.code or 0)
