@@ -31,7 +31,7 @@ class App:
     an orderly way, after its last session. Raises TypeError for what can't be served.
     """
 
-    __slots__ = ("_framer", "_given", "_made_of_it", "admit", "handler", "started", "stopping", "style")
+    __slots__ = ("_framer", "_made", "admit", "handler", "started", "stopping", "style")
 
     def __init__(  # noqa: PLR0913 - what an app consists of
         self,
@@ -52,8 +52,7 @@ class App:
         self.stopping = stopping
         self.handler: Callable[[], Session[Any]] = handler
         self.style: Style = style_of(handler)
-        self._given: object = Lines
-        self._made_of_it: Framer[Any] = Lines()
+        self._made: tuple[object, Framer[Any]] = Lines, Lines()
         self._framer: Framer[Any] | None = None if framer is None else self.framer(framer)
         if isinstance(handler, type) and framer is None:
             self._check(handler)
@@ -76,12 +75,13 @@ class App:
 
     def framer(self, given: object) -> Framer[Any]:
         """The instance that a framer or a framer class stands for; the last one is remembered. Raises TypeError."""
-        if given is self._given:
-            return self._made_of_it
+        of, made = self._made
+        if given is of:
+            return made
         if isinstance(given, type) and issubclass(given, Framer):
-            self._made_of_it = _instance(given)
-            self._given = given
-            return self._made_of_it
+            made = _instance(given)
+            self._made = given, made  # at once, for threads
+            return made
         if isinstance(given, Framer):
             return given
         raise TypeError(f"framer {given!r:.60} is no Framer; there are: Lines, Stream")

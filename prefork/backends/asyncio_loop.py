@@ -57,7 +57,7 @@ class AsyncioBackend:
         assert isinstance(options, AsyncioOptions)
         uvloop = None if options.loop == "asyncio" else _uvloop()
         if uvloop is None:
-            _on_asyncio(tether, Turns(Host(app, tether), listeners))
+            _on_asyncio(tether, Turns(Host(app, tether), tether, listeners))
         else:
             _on_uvloop(uvloop.new_event_loop(), tether, listeners, app)
 

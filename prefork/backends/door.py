@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from prefork.backends.host import Host
     from prefork.backends.link import Link
+    from prefork.backends.tether import Tether
 
 ACCEPTS: Final = 4
 """Most accepts a wake-up. An idle worker takes one, so that the next connection goes to another; a busy one takes as
@@ -51,15 +52,15 @@ class Loop(Protocol[L_co]):
 class Door(Generic[L]):
     """One worker's."""
 
-    def __init__(self, host: Host, listeners: Sequence[socket.socket], loop: Loop[L]) -> None:
+    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], loop: Loop[L]) -> None:
         self.links: dict[int, L] = {}
         """Those that aren't CLOSED, by descriptor."""
         self.listeners = {each.fileno(): (each, int(each.family), each.getsockname()) for each in listeners}
         self.is_open = False
         """The listeners are watched."""
         self._host = host
-        self._tether = host.tether
-        self._gate = host.tether.gate
+        self._tether = tether
+        self._gate = tether.gate
         self._loop = loop
         self._told = False
         for listener in listeners:

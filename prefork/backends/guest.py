@@ -45,7 +45,7 @@ class Guest:
         self._awake = False
         """A turn runs, or was asked for."""
         host = Host(app, tether, _StirringTimers(self._stir), _StirringList(self._stir))
-        self._turns = Turns(host, listeners)
+        self._turns = Turns(host, tether, listeners)
 
     def fileno(self) -> int:
         """The descriptor to watch."""

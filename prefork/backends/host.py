@@ -1,43 +1,67 @@
-"""What the links of one loop share: the app, the tether, the timers, the links to flush, the threads. Sans-IO.
+"""What the links of one loop share: the app, the tether, the timers, the links to flush, the inbox. Sans-IO.
 
-A loop calls `start` before READY, `turn` once a turn (after its events), `stop` after the last session, and `close`
-before it closes the tether.
+A loop calls `start` before READY, `turn` once a turn (after its events), `stop` after the last session.
+
+Theory. A loop's objects belong to its thread. Whoever is in another one posts: the call waits in the inbox, and the
+loop, woken, makes it in its next turn.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.app.worker import Server, Worker
-from prefork.backends.offload import Threads
+from prefork.backends.offload import OffloadThreads
 from prefork.backends.preface import address
 from prefork.backends.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prefork.app.app import App
+    from prefork.backends.gate import Gate
     from prefork.backends.link import Link
     from prefork.backends.outlet import Outlet
-    from prefork.backends.tether import Tether
+    from prefork.backends.tether import WorkerSettings
 
 _log = logging.getLogger("prefork.worker")
 
 
+class Tie(Protocol):
+    """What a host asks of its tether."""
+
+    settings: WorkerSettings
+    gate: Gate
+    drain_by: int
+
+    def session_failed(self) -> None:
+        """An exception of the user's code ended a session."""
+
+    def session_closed(self) -> None:
+        """A session is over."""
+
+    def request(self, act: str, owner: str) -> None:
+        """Ask the master."""
+
+    def wake(self) -> None:
+        """Make the loop turn; from any thread, at any time."""
+
+
 class Host:
-    """One worker's."""
+    """One loop's."""
 
-    __slots__ = ("app", "dirty", "server", "tether", "threads", "timers", "worker")
+    __slots__ = ("app", "dirty", "inbox", "offloads", "server", "tether", "timers", "worker")
 
-    def __init__(
-        self, app: App, tether: Tether, timers: Timers | None = None, dirty: list[Outlet] | None = None
-    ) -> None:
+    def __init__(self, app: App, tether: Tie, timers: Timers | None = None, dirty: list[Outlet] | None = None) -> None:
         """`timers` and `dirty`: where a loop has its own kind of them."""
         self.app = app
         self.tether = tether
         self.timers = Timers() if timers is None else timers
-        self.threads = Threads(tether.wake)
+        self.offloads = OffloadThreads()
+        self.inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        """Calls to make in the next turn; threads only append."""
         self.dirty: list[Outlet] = [] if dirty is None else dirty
         """Links with something to send, or an ending to carry out. The loop doesn't wait while there are any."""
         self.worker = TiedWorker(tether)
@@ -56,9 +80,10 @@ class Host:
             except Exception as error:  # noqa: BLE001 - the user's code
                 _log.exception("stopping() raised %s: %s", type(error).__name__, error)
 
-    def close(self) -> None:
-        """Let no thread wake the loop any more."""
-        self.threads.close()
+    def post(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any call
+        """Have `fn(*args)` called on the loop, soon; from any thread."""
+        self.inbox.append((fn, args))
+        self.tether.wake()
 
     def admits(self, peer: object, listener: object) -> bool:
         """Ask the app whether the peer may have a session; names as socket's. An exception refuses, and is logged."""
@@ -73,13 +98,18 @@ class Host:
             return False
 
     def turn(self, now: int) -> None:
-        """Do what is due: calls of sessions, what threads have finished, output and endings."""
+        """Do what is due: calls of sessions, calls of other threads, output and endings."""
         if self.timers.next_at <= now:
             self.timers.fire(now)
-        if self.threads.finished:
-            self.threads.take_in()
+        if self.inbox:
+            self._take_in()
         if self.dirty:
             self.flush()
+
+    def _take_in(self) -> None:
+        for _ in range(len(self.inbox)):
+            fn, args = self.inbox.popleft()
+            fn(*args)
 
     def flush(self) -> None:
         """Flush the links that are dirty now; what becomes dirty meanwhile waits for the next time."""
@@ -101,7 +131,7 @@ class TiedWorker(Worker):
 
     __slots__ = ("_tether",)
 
-    def __init__(self, tether: Tether) -> None:
+    def __init__(self, tether: Tie) -> None:
         self._tether = tether
 
     @property
@@ -137,7 +167,7 @@ class TiedServer(Server):
 
     __slots__ = ("_tether",)
 
-    def __init__(self, tether: Tether) -> None:
+    def __init__(self, tether: Tie) -> None:
         self._tether = tether
 
     @property

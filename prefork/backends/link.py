@@ -203,7 +203,7 @@ class Link(Outlet):
         """Run `fn()` in a thread."""
         job = LinkJob(self, fn, then)
         self._await(job)
-        self._host.threads.run(job)
+        self._host.offloads.run(job, self._host.post)
 
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
         """Call `fn(*args)` after `seconds`; never, where the session is over."""

@@ -1,16 +1,14 @@
-"""Threads of a worker that run what sessions offload; results come back through a queue that the loop empties.
+"""Threads of a worker that run what sessions offload. What a thread has finished is posted to the session's loop.
 
-Theory. A thread touches nothing of the loop's: it appends what it has finished to a deque and wakes the loop by a byte
-in its pipe. The threads are made when the first session offloads, since importing and starting them costs a megabyte.
-They are not waited for at the end: the worker leaves by `os._exit`, after the drain has waited for sessions.
+Theory. A thread touches nothing of a loop's but `post`. The threads are made when the first session offloads, since
+importing and starting them costs a megabyte. They are not waited for at the end: the worker leaves by `os._exit`, after
+the drain has waited for sessions.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections import deque
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,48 +33,30 @@ class Job(ABC):
         """On the loop: it returned `result`, or raised `error`."""
 
 
-class Threads:
-    """The threads of one loop. `wake()` makes the loop turn, from any thread."""
+class OffloadThreads:
+    """The threads of one worker, from the first job on."""
 
-    __slots__ = ("_closed", "_lock", "_pool", "_wake", "finished")
+    __slots__ = ("_pool",)
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
-        self._lock = Lock()
-        self._closed = False
-        self.finished: deque[tuple[Job, object, BaseException | None]] = deque()
-        """Not yet taken in. Threads only append."""
 
-    def run(self, job: Job) -> None:
-        """Run the job in the next thread that is free."""
+    def run(self, job: Job, post: Callable[..., None]) -> None:
+        """Run the job in the next thread that is free, then `post(job.finished, result, error)`."""
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - paid for by who offloads
 
             cores = len(os.sched_getaffinity(0))
             self._pool = ThreadPoolExecutor(min(MOST_THREADS, cores + SPARE_THREADS), "prefork-offload")
-        self._pool.submit(self._work, job)
+        self._pool.submit(_work, job, post)
 
-    def take_in(self) -> None:
-        """On the loop: hand over what is finished."""
-        for _ in range(len(self.finished)):
-            job, result, error = self.finished.popleft()
-            job.finished(result, error)
 
-    def close(self) -> None:
-        """From now on nothing wakes the loop: its pipe is about to be closed, and the descriptor used again."""
-        with self._lock:
-            self._closed = True
-
-    def _work(self, job: Job) -> None:
-        """In a thread."""
-        result: object = None
-        error: BaseException | None = None
-        try:
-            result = job.fn()
-        except BaseException as raised:  # noqa: BLE001 - told on the loop
-            error = raised
-        self.finished.append((job, result, error))
-        with self._lock:
-            if not self._closed:
-                self._wake()
+def _work(job: Job, post: Callable[..., None]) -> None:
+    """In a thread."""
+    result: object = None
+    error: BaseException | None = None
+    try:
+        result = job.fn()
+    except BaseException as raised:  # noqa: BLE001 - told on the loop
+        error = raised
+    post(job.finished, result, error)

@@ -27,7 +27,7 @@ class SelectorsBackend:
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:
         """Serve `app` until the worker is done."""
-        turns = Turns(Host(app, tether), listeners)
+        turns = Turns(Host(app, tether), tether, listeners)
         try:
             turns.start()
             poll, patience, began, ended = turns.epoll.poll, turns.patience, turns.began, turns.ended

@@ -17,6 +17,7 @@ import os
 import resource
 import signal
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from prefork import wire
@@ -76,6 +77,7 @@ class Tether:
         "_statm",
         "_turn_at",
         "_wakeup",
+        "_waking",
         "channel",
         "drain_by",
         "gate",
@@ -107,6 +109,7 @@ class Tether:
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._waking = Lock()
         """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
@@ -128,7 +131,9 @@ class Tether:
     def close(self) -> None:
         """Close what the tether opened; the interval timer stays armed, for what runs after the loop may hang."""
         signal.set_wakeup_fd(-1)
-        for fd in (self._statm, self.wakeup_fd, self._wakeup):
+        with self._waking:  # or a thread would write into whatever has the number next
+            wakeup, self._wakeup = self._wakeup, -1
+        for fd in (self._statm, self.wakeup_fd, wakeup):
             os.close(fd)
 
     # -- turns -----------------------------------------------------------------------------------------------------
@@ -234,9 +239,10 @@ class Tether:
         self._plan()
 
     def wake(self) -> None:
-        """Make the loop turn; from any thread, until `close`."""
-        with contextlib.suppress(BlockingIOError):  # bytes enough wait there
-            os.write(self._wakeup, b"\0")
+        """Make the loop turn; from any thread, at any time."""
+        with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
+            if self._wakeup >= 0:
+                os.write(self._wakeup, b"\0")
 
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""

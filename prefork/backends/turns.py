@@ -11,87 +11,52 @@ modified (EINVAL): to watch and to unwatch are ADD and DEL.
 
 from __future__ import annotations
 
-import errno
 import select
-import socket
 import time
 from typing import TYPE_CHECKING, Final
 
 from prefork.backends.door import Door
-from prefork.backends.outlet import CLOSED
 from prefork.backends.socket_link import READ_BYTES, SocketLink
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from prefork.backends.host import Host
+    from prefork.backends.tether import Tether
 
 MAX_EVENTS: Final = 512
 LONGEST_WAIT_NS: Final = 3_600_000_000_000
 """epoll takes 24 days at most; a turn too early is harmless."""
-_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_IN = select.EPOLLIN
 _EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE
-_DEAF = -1
-"""The mask of a connection that epoll doesn't watch: HUP can't be masked, and would wake the loop again and again."""
 
 
 class EpollLink(SocketLink):
-    """A link that an epoll waits for."""
+    """A link in the epoll of a worker's turns."""
 
-    __slots__ = ("_mask", "_turns")
+    __slots__ = ("_links",)
 
     def __init__(self, turns: Turns, connection: socket.SocketType, peer: object, listener: object) -> None:
-        super().__init__(turns.host, connection, peer, listener)
-        self._turns = turns
-        self._mask = _IN
+        super().__init__(turns.host, turns.epoll, connection, peer, listener)
+        self._links = turns.door.links
 
-    def event(self, mask: int) -> None:
-        """Epoll says `mask`."""
-        if mask & _OUT:
-            self.writable()
-        if mask & ~_OUT and self._state != CLOSED:
-            if self._mask & _IN:
-                self.pull()
-            elif mask & ~_IN:
-                self._broken()
-
-    def _broken(self) -> None:
-        """ERR or HUP while nothing is read: HUP alone means that both ends sent EOF, which a session may outlive."""
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code or self._state:
-            code = code or errno.EPIPE
-            self.lost(OSError(code, errno.errorcode.get(code, "connection lost")))
-        else:
-            self._mask = _DEAF
-            self._turns.epoll.unregister(self.fd)
-
-    def _interest(self) -> None:
-        mask = (_IN if self._reads else 0) | (_OUT if self._backlog is not None else 0)
-        if self._mask == _DEAF:
-            if mask:
-                self._turns.epoll.register(self.fd, mask)
-                self._mask = mask
-        elif mask != self._mask:
-            self._mask = mask
-            self._turns.epoll.modify(self.fd, mask)
-
-    def _forget(self) -> None:
-        del self._turns.door.links[self.fd]
-        if self._mask != _DEAF:
-            self._turns.epoll.unregister(self.fd)
+    def _release(self, *, reset: bool) -> None:
+        del self._links[self.fd]
+        super()._release(reset=reset)
 
 
 class Turns:
     """One worker's: `start`, then turn after turn until `is_done`, then `stop`; `close` in any case."""
 
-    def __init__(self, host: Host, listeners: Sequence[socket.socket]) -> None:
+    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> None:
         self.host = host
         self.epoll = select.epoll()
-        self.door: Door[EpollLink] = Door(host, listeners, self)
+        self.door: Door[EpollLink] = Door(host, tether, listeners, self)
         self.now = 0
         """Monotonic ns at which this turn began, or the last one ended."""
-        self._tether = host.tether
-        self._others = {host.tether.channel.fileno(), host.tether.wakeup_fd, *self.door.listeners}
+        self._tether = tether
+        self._others = {tether.channel.fileno(), tether.wakeup_fd, *self.door.listeners}
 
     @property
     def is_done(self) -> bool:
@@ -110,8 +75,7 @@ class Turns:
         self.host.stop()
 
     def close(self) -> None:
-        """Close what this opened, and the tether's."""
-        self.host.close()
+        """Close what this opened, and the tether's. Threads may still post; nobody listens any more."""
         self.epoll.close()
         self._tether.close()
 
@@ -153,9 +117,7 @@ class Turns:
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> EpollLink:
         """A link on the connection."""
-        link = EpollLink(self, connection, peer, listener)
-        self.epoll.register(link.fd, _IN)
-        return link
+        return EpollLink(self, connection, peer, listener)
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
         """Serve what epoll reported. All that happens for a request is in here and in the link."""
