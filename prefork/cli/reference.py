@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from prefork.backends.registry import known_backends, load_backend
 from prefork.config import RESERVED, Listener, ServerConfig
 from prefork.layers.shape import models_in, shape
 from prefork.policy.config import MAX_SECONDS, PERCENT_PATTERN
@@ -66,7 +67,7 @@ IPv6; `unix:PATH` for a Unix socket.
 """
 _BACKENDS = """\
 The options of one loop, in a file alone. Their names and types are that loop's own; the process that imports the app
-checks them. `prefork backends` lists the loops. `selectors` has no options.
+checks them. `prefork backends` lists the loops that are installed. Those of prefork:
 """
 _PATTERNS = {DURATION_PATTERN: "duration", SIZE_PATTERN: "size", PERCENT_PATTERN: 'percentage such as `"25%"`'}
 _LEFT_OUT = re.compile(r" Left out: (.+?)\.(?= |$)")
@@ -89,8 +90,21 @@ def reference() -> str:
         sections.append(_section(table))
         if not table.path:
             sections.append(f"## `[[listen]]`\n\n{_LISTEN}\n{_rows(_Table(('listen',), Listener, ''))}")
-    sections += [f"## `[backends.NAME]`\n\n{_BACKENDS}", f"## `[pools.NAME]`\n\n{RESERVED.capitalize()}.\n"]
+    sections += [f"## `[backends.NAME]`\n\n{_BACKENDS}\n" + "\n".join(_loops()) + "\n"]
+    sections += [f"## `[pools.NAME]`\n\n{RESERVED.capitalize()}.\n"]
     return "\n".join(sections)
+
+
+def _loops() -> Iterator[str]:
+    """A line for each option of our own loops, or for a loop without."""
+    for known in known_backends():
+        if known.distribution == "prefork":
+            kind: Any = load_backend(known.name).options
+            options = TypeAdapter(kind).json_schema()["properties"] if kind else {}
+            yield from [] if options else [f"- `{known.name}`: no options"]
+            for name, schema in options.items():
+                default = json.dumps(schema["default"])
+                yield f"- `[backends.{known.name}]` `{name}`: {_type(schema)}; default `{default}`"
 
 
 def _tables(model: type[BaseModel], path: Path) -> Iterator[_Table]:
@@ -172,6 +186,8 @@ def _one(option: dict[str, Any]) -> str:
     match option:
         case {"const": value}:
             text = f"`{json.dumps(value)}`"
+        case {"enum": values}:
+            text = " or ".join(f"`{json.dumps(value)}`" for value in values)
         case {"pattern": pattern} if pattern in _PATTERNS:
             text = _PATTERNS[pattern]
         case {"minimum": least, "maximum": most}:
