@@ -193,7 +193,8 @@ class PoolConfig(_Table):
 
     min_workers: Workers = Field(
         default=2,
-        description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection.",
+        description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection. "
+        "The default gives way to a lower max_workers.",
     )
     max_workers: Annotated[int, Field(ge=1, le=MAX_WORKERS), BeforeValidator(_no_bool)] = Field(
         default=20,
