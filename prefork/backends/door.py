@@ -10,16 +10,15 @@ descriptor of theirs is readable, and `obey` whenever `is_due`.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol
 
-from prefork.backends.preface import accept, greet, prepare
+from prefork.backends.preface import greet, prepare
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from prefork.backends.host import Host
-    from prefork.backends.link import Link
     from prefork.backends.tether import Tether
 
 ACCEPTS: Final = 4
@@ -29,11 +28,20 @@ many as it had events, for then the others are busy too, and fewer turns and reg
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-L = TypeVar("L", bound="Link")
-L_co = TypeVar("L_co", bound="Link", covariant=True)
+class Held(Protocol):
+    """A session's connection, as the door knows it: a link, or what stands for one."""
+
+    def open(self, now: int, /) -> None:
+        """Make the session."""
+
+    def drain(self, now: int, seconds_left: float, /) -> None:
+        """The worker drains."""
+
+    def expire(self) -> None:
+        """The drain's deadline is reached."""
 
 
-class Loop(Protocol[L_co]):
+class Loop(Protocol):
     """What a door asks of its loop."""
 
     def watch(self, fd: int, /) -> None:
@@ -45,16 +53,19 @@ class Loop(Protocol[L_co]):
     def hang_up(self, fd: int, /) -> None:
         """The channel is about to be closed: stop watching it."""
 
-    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> L_co:
-        """A link on a connection that was admitted, watched for input; not opened yet. Names as socket's."""
+    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+        """Take one connection, as `preface.accept` does. Raises OSError."""
+
+    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Held:
+        """A connection that was admitted is to be served; `open` comes next. Names as socket's."""
 
 
-class Door(Generic[L]):
+class Door:
     """One worker's."""
 
-    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], loop: Loop[L]) -> None:
-        self.links: dict[int, L] = {}
-        """Those that aren't CLOSED, by descriptor."""
+    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], loop: Loop) -> None:
+        self.held: set[Held] = set()
+        """Whoever is held; the loop takes off what is over."""
         self.listeners = {each.fileno(): (each, int(each.family), each.getsockname()) for each in listeners}
         self.is_open = False
         """The listeners are watched."""
@@ -87,11 +98,11 @@ class Door(Generic[L]):
             tether.queue_empty()
         if gate.draining and not self._told:
             self._told = True
-            self._host.drain([*self.links.values()], now)
+            self._host.drain([*self.held], now)
         if tether.drain_by <= now:
             tether.queue_empty()
-            for link in [*self.links.values()]:
-                link.expire()
+            for each in [*self.held]:
+                each.expire()
         self._regate()
 
     def bell(self, now: int) -> None:
@@ -144,7 +155,7 @@ class Door(Generic[L]):
             return False
         listener, family, name = self.listeners[fd]
         try:
-            connection = accept(listener, family)
+            connection = self._loop.accept(listener, family)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -156,7 +167,7 @@ class Door(Generic[L]):
         else:
             admitted = self._host.admits(peer, name)
         if admitted:
-            self._open(self._loop.welcome(connection, peer, name), connection.fileno(), now)
+            self._open(self._loop.welcome(connection, peer, name), now)
         else:
             connection.close()
             self._tether.connection_refused()
@@ -175,11 +186,11 @@ class Door(Generic[L]):
         self._tether.connection_refused()
         return True
 
-    def _open(self, link: L, fd: int, now: int) -> None:
+    def _open(self, new: Held, now: int) -> None:
         self._tether.session_opened()
-        self.links[fd] = link
-        link.open(now)
+        self.held.add(new)
+        new.open(now)
         if self._told:
-            self._host.drain([link], now)
+            self._host.drain([new], now)
         elif self._host.dirty:
             self._host.flush()

@@ -64,6 +64,16 @@ class Gate:
         self.bits = 0
         self.actual = 0
 
+    @property
+    def max_sessions(self) -> int:
+        """The cap; 0 = none."""
+        return self._max_sessions
+
+    def hold_at_most(self, sessions: int) -> None:
+        """Lower the cap, where it is over this: for a loop that can't hold more."""
+        self._max_sessions = min(self._max_sessions or sessions, sessions)
+        self._counts = True
+
     def learn(self, wanted: int) -> bool:
         """Take the master's WANT_* bits; True: say DECLINED."""
         serial = wanted >> wire.WANT_SERIAL_SHIFT

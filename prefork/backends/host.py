@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from prefork.app.app import App
+    from prefork.backends.door import Held
     from prefork.backends.gate import Gate
-    from prefork.backends.link import Link
     from prefork.backends.outlet import Outlet
     from prefork.backends.tether import WorkerSettings
 
@@ -32,9 +32,17 @@ _log = logging.getLogger("prefork.worker")
 class Tie(Protocol):
     """What a host asks of its tether."""
 
-    settings: WorkerSettings
-    gate: Gate
-    drain_by: int
+    @property
+    def settings(self) -> WorkerSettings:
+        """What the worker was told of itself."""
+
+    @property
+    def gate(self) -> Gate:
+        """The worker's gate."""
+
+    @property
+    def drain_by(self) -> int:
+        """Monotonic ns at which sessions are aborted."""
 
     def session_failed(self) -> None:
         """An exception of the user's code ended a session."""
@@ -118,11 +126,11 @@ class Host:
         for link in batch:
             link.flush()
 
-    def drain(self, links: Iterable[Link], now: int) -> None:
-        """Tell `links` that the worker drains: what is idle closes."""
+    def drain(self, held: Iterable[Held], now: int) -> None:
+        """Tell `held` that the worker drains: what is idle closes."""
         seconds_left = max(0.0, (self.tether.drain_by - now) / 1e9)
-        for link in links:
-            link.drain(now, seconds_left)
+        for each in held:
+            each.drain(now, seconds_left)
         self.flush()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BUILT_IN = {
     "selectors": "prefork.backends.selector_loop",
     "asyncio": "prefork.backends.asyncio_loop",
+    "threads": "prefork.backends.thread_loop",
 }
 """Found also where prefork is not installed as a distribution."""
 _OURS = "prefork"

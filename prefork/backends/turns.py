@@ -16,12 +16,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from prefork.backends.door import Door
+from prefork.backends.preface import accept
 from prefork.backends.socket_link import READ_BYTES, SocketLink
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from prefork.backends.door import Held
     from prefork.backends.host import Host
     from prefork.backends.tether import Tether
 
@@ -35,14 +37,16 @@ _EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE
 class EpollLink(SocketLink):
     """A link in the epoll of a worker's turns."""
 
-    __slots__ = ("_links",)
+    __slots__ = ("_turns",)
 
     def __init__(self, turns: Turns, connection: socket.SocketType, peer: object, listener: object) -> None:
         super().__init__(turns.host, turns.epoll, connection, peer, listener)
-        self._links = turns.door.links
+        self._turns = turns
+        turns.links[self.fd] = self
 
     def _release(self, *, reset: bool) -> None:
-        del self._links[self.fd]
+        del self._turns.links[self.fd]
+        self._turns.door.held.discard(self)
         super()._release(reset=reset)
 
 
@@ -52,7 +56,9 @@ class Turns:
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> None:
         self.host = host
         self.epoll = select.epoll()
-        self.door: Door[EpollLink] = Door(host, tether, listeners, self)
+        self.door = Door(host, tether, listeners, self)
+        self.links: dict[int, EpollLink] = {}
+        """Those that this epoll watches, by descriptor."""
         self.now = 0
         """Monotonic ns at which this turn began, or the last one ended."""
         self._tether = tether
@@ -115,13 +121,17 @@ class Turns:
         """Watch the channel no more."""
         self.epoll.unregister(fd)
 
-    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> EpollLink:
-        """A link on the connection."""
+    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+        """Take one connection; a loop may want something else ready before."""
+        return accept(listener, family)
+
+    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Held:
+        """Serve the connection in this epoll; a loop may have another way."""
         return EpollLink(self, connection, peer, listener)
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
         """Serve what epoll reported. All that happens for a request is in here and in the link."""
-        host, others, find = self.host, self._others, self.door.links.get
+        host, others, find = self.host, self._others, self.links.get
         dirty = host.dirty
         for fd, _ in events:
             if fd in others:

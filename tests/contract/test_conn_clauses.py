@@ -76,10 +76,11 @@ class Talker(Scripted):
         self.conn.send_eof()
 
     def do_offload(self, rest: str) -> None:
-        self.conn.offload(lambda: (threading.current_thread() is threading.main_thread(), rest), self.offloaded)
+        own = threading.get_ident()
+        self.conn.offload(lambda: threading.get_ident() == own, lambda here: self.offloaded(rest, here, own))
 
-    def offloaded(self, result: tuple[bool, str]) -> None:
-        self.send(f"{result[1]} {result[0]} {threading.current_thread() is threading.main_thread()}")
+    def offloaded(self, rest: str, here: object, own: int) -> None:
+        self.send(f"{rest} {here} {threading.get_ident() == own}")
 
     def do_offload_raise(self, rest: str) -> None:
         def fail() -> None:
@@ -313,8 +314,8 @@ def test_30_its_exception_ends_the_session_alone(start: Start, line: str, error:
     client.say(line)
     client.is_over()
     other.echoes()
+    worker.holds(1)
     assert worker.log[0].partition(" ended by ")[2] == error
-    assert worker.sessions == 1
 
 
 def test_30_a_drain_waits_for_it(start: Start) -> None:
