@@ -30,6 +30,8 @@ everything through a `Tether`, which does the talking to the master; what a loop
 23. SystemExit from a callback leaves `run`.
 24. A listener that the master shut down is an empty one: it is left alone, and a sweep is over.
 25. `call_later` calls on the loop, is cancelled with its session, and its exception is the session's.
+26. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
+    sessions that are open go on. A sweep accepts all the same.
 """
 
 from __future__ import annotations

@@ -139,6 +139,7 @@ class WorkerRecord:
             self.kill_step,
             self.killed_at,
             self.drain_wanted,
+            bool(words[wire.GATE] & wire.GATE_SPENT),
         )
 
 

@@ -16,6 +16,7 @@ from prefork.errors import AppError, BootError, PreforkError
 from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
+from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
     Because,
@@ -99,6 +100,13 @@ class Scoreboard:
     def config_of(self, generation: int) -> ServerConfig:
         """What a mold of this generation is started with: another one of the present generation with its config."""
         return self.config if generation == self.generation else self.next_config
+
+    def words_at_birth(self, worker: WorkerId) -> dict[int, int]:
+        """What the slot of a newcomer says: whether it is born paused, and how many sessions it may ever accept."""
+        return {
+            wire.WANTED: wire.WANT_PAUSE_OPERATOR if self.goals.paused else 0,
+            wire.MAX_SERVED: served_limit(self.limits, self._seed, worker),
+        }
 
     def count(self, phase: Phase) -> int:
         """How many workers are in this phase."""

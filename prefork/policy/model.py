@@ -142,6 +142,8 @@ class WorkerView(NamedTuple):
     """When `kill_step` was ordered."""
     drain_wanted: Owner | None = None
     """The operator, or the app's own code, asked for its drain."""
+    spent: bool = False
+    """Its gate is shut for good: it has accepted all the sessions of its life."""
 
 
 class MoldView(NamedTuple):

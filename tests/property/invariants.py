@@ -138,16 +138,17 @@ def a_surplus_ends_only_idle_workers(seen: Seen) -> None:
 
 
 def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
-    """4. Who stays would be missed no less: by sessions, the youngest, then id; for max_idle the longest idle."""
+    """4. Who stays would be missed no less: by sessions, the spent, the youngest, id; for max_idle the longest idle."""
     retired = [d for d in ended(seen) if isinstance(d, Retire)]
     by_spares = any("least_spare" in dict(d.because.figures) for d in retired)
     kept = [w for w in members(seen.after) if w.phase is Phase.SERVING and not w.sessions]
-    kept = [w for w in kept if not (by_spares and w.paused_by)]
+    kept = [w for w in kept if not (by_spares and (w.paused_by or w.spent))]
     known = {worker.id: worker for worker in seen.view.workers}
     for decision in retired:
         one = known[decision.worker]
         if decision.because.reason is Reason.SURPLUS:
-            assert all((-one.forked_at, one.id) < (-other.forked_at, other.id) for other in kept)
+            mine = (not one.spent, -one.forked_at, one.id)
+            assert all(mine < (not other.spent, -other.forked_at, other.id) for other in kept)
         else:
             assert all((one.idle_since, one.id) < (other.idle_since or seen.now, other.id) for other in kept)
 

@@ -100,15 +100,13 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(pick=small, sessions=small)
     def clients(self, pick: int, sessions: int) -> None:
         names = self.it.ids(Phase.SERVING)
-        cap = self.it.config.max_sessions
         if names:
-            self.it.sessions(names[pick % len(names)], min(sessions, cap) if cap else sessions)
+            self.it.sessions(names[pick % len(names)], sessions)
 
     @rule(sessions=small)
     def everybody_has_clients(self, sessions: int) -> None:
-        cap = self.it.config.max_sessions
         for name in self.it.ids(Phase.SERVING):
-            self.it.sessions(name, min(sessions, cap) if cap else sessions)
+            self.it.sessions(name, sessions)
 
     @rule(queue=st.none() | st.integers(0, 20))
     def queue(self, queue: int | None) -> None:
