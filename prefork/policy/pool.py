@@ -38,7 +38,7 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     recycle.relieve(draft, view, limits, census)
     need = sizing.need_of(view, limits, census, memory)
     memory, gone = _shrink(draft, view, pool, memory, need)
-    allowed = allowance(view, pool.survivors, limits, memory, draft.now)
+    allowed = allowance(view, pool, memory, draft.now)
     relief = births.choose_overdue(draft, view, pool._replace(gone=gone), memory, allowed)
     born = births.order_births(draft, view, pool, relief.need, allowed)
     births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))

@@ -192,6 +192,34 @@ def crashes_are_paid_for(seen: Seen) -> None:
         assert not new or (after.probe_at <= seen.now and not out)
 
 
+def kills_from_outside_are_paid_for(seen: Seen) -> None:
+    """7. Each takes a token, up to a debt of as many again; in debt, while too few are up, one birth a second."""
+    before, after, limits = seen.before, seen.plan.memory, seen.limits
+    elapsed = 0 if before.last_now is None else seen.now - before.last_now
+    spent, most = max(0, before.outside_spent_ns - elapsed), 2 * limits.outside_burst * limits.refill_ns
+    for exit_ in seen.view.exits:
+        alone = exit_.born and exit_.ordered is None and exit_.ready_at is not None and exit_.signal is not None
+        spent = min(spent + limits.refill_ns, most) if alone and not crashed(exit_, limits) else spent
+    assert after.outside_spent_ns == spent
+    born = [*births(seen), *successors(seen)]
+    if spent > limits.outside_burst * limits.refill_ns and born:
+        here = [w for w in members(seen.view) if w.id not in told(seen)]
+        assert len(born) == 1
+        assert all(w.phase is Phase.SERVING for w in here)
+        assert len(here) < max(1, limits.min_workers)
+        forked = [w.forked_at for w in seen.view.workers] + [e.forked_at for e in seen.view.exits]
+        assert all(seen.now - at >= 10**9 for at in forked)
+
+
+def who_is_missing_for_outside_kills_comes_within_a_second(seen: Seen) -> None:
+    """22. While fewer than min are up, debt never makes the next birth wait for longer."""
+    here = members(seen.after)
+    debt = any(h.want == "spawn" and h.because.reason is Reason.OUTSIDE_TOKENS for h in seen.plan.withheld)
+    if debt and len(here) < seen.limits.min_workers and all(w.phase is Phase.SERVING for w in here):
+        assert seen.plan.next_check_at is not None
+        assert seen.plan.next_check_at <= seen.now + 10**9
+
+
 def _healthy_since(seen: Seen) -> bool:
     """Somebody has proved healthy in this very look."""
     enough = seen.limits.healthy_after_ns

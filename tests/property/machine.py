@@ -123,6 +123,13 @@ class PoolMachine(RuleBasedStateMachine):
         for name in self.it.ids(*Phase):
             self.it.end(name, None, 9)
 
+    @rule(debts=st.integers(-2, 40))
+    def many_were_killed_from_outside(self, debts: int) -> None:
+        """As after minutes of it: so many more than the bucket holds."""
+        limits, memory = self.it.limits, self.it.memory
+        spent = (limits.outside_burst + min(debts, limits.outside_burst)) * limits.refill_ns
+        self.it.memory = memory._replace(outside_spent_ns=spent)
+
     @rule()
     def all_boots_crash(self) -> None:
         for name in self.it.ids(Phase.BOOTING):

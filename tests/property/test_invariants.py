@@ -25,6 +25,8 @@ INVARIANTS: tuple[Callable[[Seen], None], ...] = (
     inv.the_pool_does_not_grow_and_shrink_in_one_plan,
     inv.replacements_stay_within_their_budget,
     inv.crashes_are_paid_for,
+    inv.kills_from_outside_are_paid_for,
+    inv.who_is_missing_for_outside_kills_comes_within_a_second,
     inv.the_policy_never_pauses_everybody_while_somebody_waits,
     inv.figures_give_the_same_verdict,
     inv.memory_is_bounded_and_survives_json,
