@@ -141,6 +141,7 @@ class Scoreboard:
             scale=goals.scale,
             paused=goals.paused,
             reload_wanted=goals.reload_wanted,
+            import_timeout_ns=Limits.of(self.next_config.pool).import_timeout_ns,
         )
 
     def _worker_views(self, kernel: Kernel, now: int) -> tuple[WorkerView, ...]:
@@ -255,7 +256,7 @@ class Scoreboard:
             case EndMold(generation=generation, because=because):
                 self.molds[generation].enter(MoldPhase.ENDING, done.at)
                 if because.reason is Reason.IMPORT_TIMEOUT:
-                    self.molds[generation].took_too_long(self.limits.import_timeout_ns)
+                    self.molds[generation].took_too_long()
             case GiveUp(because=because):
                 self.goals.stop_at_once(done.at)
                 self.fatal = BootError(_give_up_text(because, self.last_failure))

@@ -153,6 +153,8 @@ class MoldView(NamedTuple):
     phase: MoldPhase
     since_at: int
     """When it entered this phase."""
+    import_timeout_ns: int | None = None
+    """Of the config that it was started with; None: the pool's."""
 
 
 class ExitView(NamedTuple):
@@ -197,6 +199,8 @@ class PoolView(NamedTuple):
     paused: bool = False
     """The operator paused the pool: no sizing, newcomers are born paused."""
     reload_wanted: bool = False
+    import_timeout_ns: int | None = None
+    """Of the config that a reload would start a mold with; None: the pool's."""
 
 
 class Spawn(NamedTuple):

@@ -26,7 +26,7 @@ from prefork.policy.model import (
     Retire,
     Spawn,
 )
-from tests.property import shift, verdicts
+from tests.property import verdicts
 from tests.property.counts import (
     UP,
     births,
@@ -278,12 +278,6 @@ def a_plan_performed_leaves_nothing_to_say(seen: Seen) -> None:
     assert needed is None or (asked is not None and asked <= needed), f"{seen.plan} would oversleep {needed}"
 
 
-def a_later_clock_gives_the_same_plan(seen: Seen) -> None:
-    """13. Everything moved in time: the same plan, moved."""
-    moved = engine.decide(seen.config, shift.view(seen.view), shift.memory(seen.before))
-    assert moved == shift.plan(seen.plan)
-
-
 def another_order_of_workers_gives_the_same_plan(seen: Seen) -> None:
     """14. The order in which the view lists workers and molds says nothing."""
     other = seen.view._replace(workers=seen.view.workers[::-1], molds=seen.view.molds[::-1])
@@ -317,69 +311,6 @@ def _obeyed(seen: Seen, later: int) -> PoolView:
         for w in stay
     ]
     return seen.after._replace(now=at, workers=tuple(serving))
-
-
-def a_clock_that_goes_back_is_one_that_stands(seen: Seen) -> None:
-    """17. No time has passed: the same plan as at the latest instant seen."""
-    memory = seen.plan.memory
-    stands = engine.decide(seen.config, seen.after._replace(now=seen.now), memory)
-    for back in (1, 10**9, 10**14):
-        assert engine.decide(seen.config, seen.after._replace(now=seen.now - back), memory) == stands
-
-
-def a_jump_forward_ends_nobody_for_silence(seen: Seen) -> None:
-    """17. A master that wakes more than a second late counts silence and boots from then."""
-    asked = seen.plan.next_check_at
-    for late in (10**9 + 1, 10**13) if asked is not None else ():
-        plan = engine.decide(seen.config, seen.after._replace(now=asked + late), seen.plan.memory)  # type: ignore[operator]
-        begun = {w.id for w in seen.after.workers if w.phase is Phase.KILLED}
-        for decision in plan.decisions:
-            if isinstance(decision, Kill) and decision.worker not in begun:
-                assert decision.because.reason in (Reason.OVERSTAYED_DRAIN, Reason.STOPPING, Reason.HARD_RSS)
-
-
-def nothing_is_due_before_the_next_check(seen: Seen) -> None:
-    """A moment before the next check there was nothing to say: no wake-up is late."""
-    until = seen.plan.next_check_at
-    if until is not None and until > seen.now + 1 and not seen.stops:
-        early = engine.decide(seen.config, seen.after._replace(now=until - 1), seen.plan.memory)
-        assert early.decisions == ()
-
-
-def deadlines_hold_to_the_nanosecond(seen: Seen) -> None:
-    """Rules 1-3: who is past a deadline is killed by this plan, who isn't is not, whatever it answered since."""
-    killed = {d.worker for d in seen.plan.decisions if isinstance(d, Kill)}
-    hard = {d.worker for d in seen.plan.decisions if d.because.reason is Reason.HARD_RSS and isinstance(d, Kill)}
-    for worker in seen.view.workers:
-        if worker.phase is not Phase.KILLED:
-            due = _due(worker, seen)
-            assert (worker.id in killed - hard) == (due is not None and due <= seen.now), worker
-
-
-def _due(worker: WorkerView, seen: Seen) -> int | None:
-    """The instant from which it must be killed."""
-    limits, awake, view = seen.limits, seen.plan.memory.awake_at, seen.view
-    drain_by = worker.drain_by if worker.phase is Phase.DRAINING else None
-    if view.stop_at is not None and view.stop_at <= seen.now:
-        stop_by = view.stop_at + limits.drain_timeout_ns if view.stop_by is None else view.stop_by
-        return stop_by if drain_by is None else min(stop_by, drain_by)
-    if worker.phase is Phase.BOOTING:
-        return max(worker.forked_at, awake) + limits.boot_timeout_ns
-    if worker.ready_at is None:
-        return drain_by
-    silent = max(worker.ready_at, worker.heard_at or worker.ready_at, awake) + limits.heartbeat_timeout_ns
-    return silent if drain_by is None else min(silent, drain_by)
-
-
-def a_deadline_is_only_moved_earlier(seen: Seen) -> None:
-    """Rule 1: a drain ends by the stop's deadline, or within drain_timeout."""
-    latest = seen.now + seen.limits.drain_timeout_ns
-    for decision in seen.plan.decisions:
-        if isinstance(decision, Drain):
-            stop = decision.because.reason is Reason.STOPPING
-            assert decision.by > seen.now
-            assert stop or decision.by == latest
-            assert not stop or seen.view.stop_by is None or decision.by <= seen.view.stop_by
 
 
 def nobody_is_told_twice(seen: Seen) -> None:

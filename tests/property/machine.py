@@ -190,9 +190,9 @@ class PoolMachine(RuleBasedStateMachine):
         self.it.look()
         self.it.wait(seconds * NS)
 
-    @rule()
-    def reload(self) -> None:
-        self.it.goal(reload_wanted=True)
+    @rule(timeout=st.sampled_from([None, 3, 50]))
+    def reload(self, timeout: int | None) -> None:
+        self.it.goal(reload_wanted=True, import_timeout_ns=None if timeout is None else timeout * NS)
 
     @rule()
     def mold_ready(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.property import instants
 from tests.property import invariants as inv
 from tests.property.machine import always
 
@@ -32,14 +33,15 @@ INVARIANTS: tuple[Callable[[Seen], None], ...] = (
     inv.memory_is_bounded_and_survives_json,
     inv.two_calls_are_equal_and_inputs_untouched,
     inv.a_plan_performed_leaves_nothing_to_say,
-    inv.a_later_clock_gives_the_same_plan,
+    instants.a_later_clock_gives_the_same_plan,
     inv.another_order_of_workers_gives_the_same_plan,
     inv.the_next_plan_undoes_nothing,
-    inv.a_clock_that_goes_back_is_one_that_stands,
-    inv.a_jump_forward_ends_nobody_for_silence,
-    inv.nothing_is_due_before_the_next_check,
-    inv.deadlines_hold_to_the_nanosecond,
-    inv.a_deadline_is_only_moved_earlier,
+    instants.a_clock_that_goes_back_is_one_that_stands,
+    instants.a_jump_forward_ends_nobody_for_silence,
+    instants.nothing_is_due_before_the_next_check,
+    instants.deadlines_hold_to_the_nanosecond,
+    instants.a_mold_imports_within_its_own_configs_time,
+    instants.a_deadline_is_only_moved_earlier,
     inv.nobody_is_told_twice,
 )
 

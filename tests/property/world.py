@@ -177,7 +177,7 @@ class World:
                 return
 
     def _mold(self, mold: MoldView, phase: MoldPhase) -> None:
-        new = MoldView(mold.generation, phase, self.view.now)
+        new = mold._replace(phase=phase, since_at=self.view.now)
         self.view = self.view._replace(molds=tuple(new if old == mold else old for old in self.view.molds))
 
     # decisions
@@ -226,7 +226,8 @@ class World:
             case StartMold(generation=generation, because=why):
                 molds = tuple(mold for mold in self.view.molds if mold.phase in ALIVE)
                 wanted = self.view.reload_wanted and why.reason is not Reason.RELOAD
-                self.goal(molds=(*molds, MoldView(generation, MoldPhase.STARTING, now)), reload_wanted=wanted)
+                timeout = None if generation == self.view.generation else self.view.import_timeout_ns
+                self.goal(molds=(*molds, MoldView(generation, MoldPhase.STARTING, now, timeout)), reload_wanted=wanted)
             case EndMold():
                 self._end_mold(decision)
             case GiveUp():

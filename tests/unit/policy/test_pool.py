@@ -277,6 +277,20 @@ STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
             id="an import that overstays is ended by force",
         ),
         pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(5), s(5))],
+            {},
+            STARTED,
+            ["end_mold 2 by force import_timeout"],
+            id="by the time that its own config gives it",
+        ),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60), s(90))],
+            {},
+            STARTED,
+            [],
+            id="be it longer than the pool's",
+        ),
+        pytest.param(
             [MOLD, NEW], {"generation": 2}, STARTED, ["end_mold 1 mold_superseded"], id="the superseded mold is ended"
         ),
         pytest.param(
@@ -337,6 +351,22 @@ STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
 def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expected: list[str]) -> None:
     config = PoolConfig(min_workers=0)
     assert said(plan_for(config, pool(**({"molds": tuple(molds)} | more)), memory)) == expected
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "after"),
+    [
+        pytest.param(pool(molds=(), generation=0), Memory(), 60, id="the first"),
+        pytest.param(pool(molds=()), STARTED, 60, id="a lost one"),
+        pytest.param(pool(molds=(), import_timeout_ns=s(5)), STARTED, 60, id="a lost one has the pool's config"),
+        pytest.param(pool(reload_wanted=True), STARTED, 60, id="a reload"),
+        pytest.param(pool(reload_wanted=True, import_timeout_ns=s(5)), STARTED, 5, id="a reload to a shorter one"),
+        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, 59, id="one that imports"),
+        pytest.param(pool(molds=(MOLD, STARTING._replace(import_timeout_ns=s(5)))), STARTED, 4, id="under its own"),
+    ],
+)
+def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: Memory, after: float) -> None:
+    assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
 
 
 def test_a_restart_is_waited_for() -> None:
