@@ -53,12 +53,16 @@ WANTED = 16
 """WANT_* bits."""
 DRAIN_BY = 17
 """Monotonic ns: deadline of the drain; 0 = none."""
+MAX_SERVED = 18
+"""Sessions that the worker may ever accept, its jitter included, written before the birth; 0 = no limit."""
 
 GATE_FULL = 1
 GATE_PAUSED = 2
 GATE_DRAINING = 4
 GATE_BACKOFF = 8
 """Out of file descriptors: no accept until one is free."""
+GATE_SPENT = 16
+"""It has accepted MAX_SERVED sessions. Never falls; a sweep accepts in spite of it."""
 
 WANT_PAUSE_OPERATOR = 1
 WANT_PAUSE_APP = 2

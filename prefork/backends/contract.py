@@ -38,6 +38,8 @@ everything through a `Tether`, which does the talking to the master; what a loop
 31. `admit` refuses before a session exists: REFUSED counts it, ACCEPTED doesn't.
 32. `started` is called before READY, and its exception leaves `run`; `stopping` after the last session.
 33. What the user's code asks of worker and server reaches the master as a request of the app.
+34. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
+    sessions that are open go on. A sweep accepts all the same.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Tether:
         self.channel = channel
         self.slot = slot
         self.settings = settings
-        self.gate = Gate(settings.max_sessions)
+        self.gate = Gate(settings.max_sessions, slot[wire.MAX_SERVED])
         self.orphaned = False
         self.drain_by = NEVER
         """Monotonic ns at which sessions are aborted; NEVER: no drain. Only ever moves earlier."""
@@ -303,8 +303,11 @@ class Tether:
         gate = self.gate
         words = (gate.bits, gate.actual)
         if words != self._published:
+            spent = words[0] & ~self._published[0] & wire.GATE_SPENT
             self._published = words
             self.slot[wire.GATE], self.slot[wire.ACTUAL] = words
+            if spent:  # the master has a successor to send, at once
+                self._say(wire.Bell())
 
     def _beat(self, now: int) -> None:
         settings = self.settings

@@ -31,7 +31,7 @@ from prefork.master.slots import Slots
 from prefork.policy.model import WorkerId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prefork.log import Sink
     from prefork.master.control import ControlServer
@@ -184,13 +184,14 @@ class LinuxKernel:
 
     # -- workers
 
-    def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
+    def fork(self, worker: WorkerId, generation: int, words: Mapping[int, int]) -> None:
         mold = self._molds.get(generation)
         if mold is None or not mold.channel_open:
             self._facts.append(WorkerUnborn(worker, errno.ESRCH))
             return
         slot = self._slots.take(worker)
-        self._slots.write(slot, wire.WANTED, wanted)
+        for word, value in words.items():
+            self._slots.write(slot, word, value)
         with contextlib.ExitStack() as undo:
             undo.callback(self._slots.give_back, slot)
             try:

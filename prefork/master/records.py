@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefork import wire
 from prefork.master.facts import WorkerExited, WorkerUnborn
+from prefork.policy.limits import Limits
 from prefork.policy.model import (
     Drain,
     ExitView,
@@ -139,6 +140,7 @@ class WorkerRecord:
             self.kill_step,
             self.killed_at,
             self.drain_wanted,
+            bool(words[wire.GATE] & wire.GATE_SPENT),
         )
 
 
@@ -167,9 +169,10 @@ class MoldRecord:
             case _:
                 pass
 
-    def took_too_long(self, limit_ns: int) -> None:
+    def took_too_long(self) -> None:
         """It was told to go because its import overstayed."""
-        text = f"app {self.config.app!r}: importing it took longer than import_timeout ({limit_ns / 1e9:g} s)"
+        limit = self.config.pool.import_timeout
+        text = f"app {self.config.app!r}: importing it took longer than import_timeout ({limit:g} s)"
         self.failed = wire.MoldFailed(text, "")
 
     def ended(self, now: int) -> None:
@@ -181,4 +184,4 @@ class MoldRecord:
 
     def view(self) -> MoldView:
         """A snapshot."""
-        return MoldView(self.generation, self.phase, self.since_at)
+        return MoldView(self.generation, self.phase, self.since_at, Limits.of(self.config.pool).import_timeout_ns)

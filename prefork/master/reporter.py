@@ -37,6 +37,7 @@ _GATE_WORDS = {
     wire.GATE_PAUSED: "paused",
     wire.GATE_DRAINING: "draining",
     wire.GATE_BACKOFF: "out of files",
+    wire.GATE_SPENT: "spent",
 }
 
 

@@ -16,6 +16,7 @@ from prefork.errors import AppError, BootError, PreforkError
 from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
+from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
     Because,
@@ -100,6 +101,13 @@ class Scoreboard:
         """What a mold of this generation is started with: another one of the present generation with its config."""
         return self.config if generation == self.generation else self.next_config
 
+    def words_at_birth(self, worker: WorkerId) -> dict[int, int]:
+        """What the slot of a newcomer says: whether it is born paused, and how many sessions it may ever accept."""
+        return {
+            wire.WANTED: wire.WANT_PAUSE_OPERATOR if self.goals.paused else 0,
+            wire.MAX_SERVED: served_limit(self.limits, self._seed, worker),
+        }
+
     def count(self, phase: Phase) -> int:
         """How many workers are in this phase."""
         return sum(worker.phase is phase for worker in self.workers.values())
@@ -133,6 +141,7 @@ class Scoreboard:
             scale=goals.scale,
             paused=goals.paused,
             reload_wanted=goals.reload_wanted,
+            import_timeout_ns=Limits.of(self.next_config.pool).import_timeout_ns,
         )
 
     def _worker_views(self, kernel: Kernel, now: int) -> tuple[WorkerView, ...]:
@@ -247,7 +256,7 @@ class Scoreboard:
             case EndMold(generation=generation, because=because):
                 self.molds[generation].enter(MoldPhase.ENDING, done.at)
                 if because.reason is Reason.IMPORT_TIMEOUT:
-                    self.molds[generation].took_too_long(self.limits.import_timeout_ns)
+                    self.molds[generation].took_too_long()
             case GiveUp(because=because):
                 self.goals.stop_at_once(done.at)
                 self.fatal = BootError(_give_up_text(because, self.last_failure))

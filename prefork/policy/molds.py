@@ -59,10 +59,9 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
             return EndMold(mold.generation, False, because(Reason.STOPPING))
         case MoldPhase.STARTING:
             since = max(mold.since_at, at.awake_at)
-            due = since + at.limits.import_timeout_ns
-            figures = because(
-                Reason.IMPORT_TIMEOUT, import_ns=at.now - since, import_timeout_ns=at.limits.import_timeout_ns
-            )
+            timeout_ns = _import_timeout(mold, at)
+            due = since + timeout_ns
+            figures = because(Reason.IMPORT_TIMEOUT, import_ns=at.now - since, import_timeout_ns=timeout_ns)
             return due if due > at.now else EndMold(mold.generation, True, figures)
         case MoldPhase.READY if mold.generation < view.generation:
             figures = because(Reason.MOLD_SUPERSEDED, generation=view.generation)
@@ -76,9 +75,11 @@ def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
         return memory._replace(mold_lost_at=None)
     if view.reload_wanted and view.generation:
         draft.say(StartMold(memory.newest_mold + 1, because(Reason.RELOAD, generation=view.generation)))
+        draft.wake(at.now + _import_timeout(view, at))
         return memory._replace(newest_mold=memory.newest_mold + 1, mold_lost_at=None)
     if not view.generation and not memory.newest_mold:
         draft.say(StartMold(1, because(Reason.FIRST_MOLD)))
+        draft.wake(at.now + at.limits.import_timeout_ns)
         return memory._replace(newest_mold=1)
     current = view.generation or memory.newest_mold
     for mold in view.molds:
@@ -104,7 +105,13 @@ def _restart(draft: Draft, generation: int, memory: Memory, at: Moment) -> Memor
         draft.wake(due)
         return memory._replace(mold_lost_at=lost_at)
     draft.say(StartMold(generation, figures))
+    draft.wake(at.now + at.limits.import_timeout_ns)
     return memory._replace(mold_lost_at=None, mold_restarts=restarts + 1)
+
+
+def _import_timeout(known: MoldView | PoolView, at: Moment) -> int:
+    """Return the import_timeout of the mold's own config, which after a reload isn't the pool's yet."""
+    return at.limits.import_timeout_ns if known.import_timeout_ns is None else known.import_timeout_ns
 
 
 def _any(molds: Iterable[MoldView], phase: MoldPhase) -> bool:

@@ -29,7 +29,7 @@ from prefork.master.facts import (
 from prefork.master.listeners import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from prefork.policy.model import WorkerId
 
@@ -153,14 +153,17 @@ class FakeKernel:
         if mold is not None:
             self.after(self.obey_ns, lambda: self._mold_ends(generation, mold, "SIGKILL" if force else "exit code 0"))
 
-    def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
+    def fork(self, worker: WorkerId, generation: int, words: Mapping[int, int]) -> None:
         mold = self.molds.get(generation)
         if mold is None or not mold.ready or self.fork_errno:
             self._facts.append(WorkerUnborn(worker, self.fork_errno or errno.ESRCH))
             return
-        words = [0] * wire.WORDS
-        words[wire.TAG], words[wire.WANTED] = worker, wanted
-        born = FakeWorker(worker, next(self._pids), words, Gate(mold.max_sessions))
+        slot = [0] * wire.WORDS
+        slot[wire.TAG] = worker
+        for word, value in words.items():
+            slot[word] = value
+        gate = Gate(mold.max_sessions, slot[wire.MAX_SERVED])
+        born = FakeWorker(worker, next(self._pids), slot, gate)
         self.workers[worker] = born
         self.after(self.boot_ns // 2, lambda: self._say(born, wire.Born(born.pid)))
         self.after(self.boot_ns, lambda: self._ready(born, mold.beat))
@@ -268,6 +271,8 @@ class FakeKernel:
 
     def _settle(self, worker: FakeWorker) -> None:
         """The worker writes its words; a worker that is done ends."""
+        if worker.gate.bits & ~worker.words[wire.GATE] & wire.GATE_SPENT:
+            self._say(worker, wire.Bell())
         worker.words[wire.GATE], worker.words[wire.ACTUAL] = worker.gate.bits, worker.gate.actual
         if worker.gate.done and worker.alive:
             self.die(worker.id, code=0)

@@ -137,6 +137,7 @@ class Worker:
         self._status: int | None = None
         self.slot[wire.WANTED] = options.pop("wanted", 0)
         ready = options.pop("ready", True)
+        self.slot[wire.MAX_SERVED] = options.pop("max_served", 0)
         self.pid = os.fork()
         if self.pid == 0:
             INSIDE.update(notes=notes, latch=latch)

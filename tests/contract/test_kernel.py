@@ -141,9 +141,9 @@ def with_mold(world: World, **changed: Any) -> Kernel:
     return world.kernel
 
 
-def with_worker(world: World, wanted: int = 0, **changed: Any) -> Kernel:
+def with_worker(world: World, at_birth: dict[int, int] | None = None, **changed: Any) -> Kernel:
     kernel = with_mold(world, **changed)
-    kernel.fork(ONE, 1, wanted)
+    kernel.fork(ONE, 1, at_birth or {})
     until(kernel, WorkerSaid(ONE, wire.Ready()))
     return kernel
 
@@ -194,7 +194,7 @@ def test_a_mold_is_ended_by_force(world: World) -> None:
 
 def test_a_worker_is_born_before_it_is_ready(world: World) -> None:
     kernel = with_mold(world)
-    kernel.fork(ONE, 1, 0)
+    kernel.fork(ONE, 1, {})
     seen: list[Fact] = []
     until(kernel, WorkerSaid(ONE, wire.Ready()), seen)
     records = [fact.record for fact in seen if isinstance(fact, WorkerSaid)]
@@ -211,7 +211,7 @@ def test_a_ready_worker_owns_its_slot_beats_and_is_idle(world: World) -> None:
 
 
 def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
-    world.kernel.fork(ONE, 1, 0)
+    world.kernel.fork(ONE, 1, {})
     assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE, errno.ESRCH)
     assert world.kernel.words(ONE) is None
 
@@ -230,6 +230,17 @@ def test_a_worker_at_its_cap_says_that_it_is_full(world: World) -> None:
     kernel = with_worker(world, max_sessions=1)
     world.connect()
     wait_words(kernel, wire.GATE, wire.GATE_FULL)
+
+
+def test_a_worker_that_has_served_its_sessions_is_spent_and_rings(world: World) -> None:
+    kernel = with_worker(world, {wire.MAX_SERVED: 1})
+    world.connect()
+    until(kernel, WorkerSaid(ONE, wire.Bell()))
+    world.connect()
+    world.hang_up_all()
+    wait_words(kernel, wire.CLOSED, 1)
+    assert (words(kernel)[wire.ACCEPTED], words(kernel)[wire.GATE]) == (1, wire.GATE_SPENT)
+    assert kernel.queues()[0].length == 1
 
 
 def test_an_idle_worker_retires(world: World) -> None:
@@ -266,7 +277,7 @@ def test_a_killed_workers_sessions_are_counted_as_lost(world: World) -> None:
 
 
 def test_a_worker_born_paused_accepts_when_it_is_told(world: World) -> None:
-    kernel = with_worker(world, wanted=wire.WANT_PAUSE_OPERATOR)
+    kernel = with_worker(world, {wire.WANTED: wire.WANT_PAUSE_OPERATOR})
     assert words(kernel)[wire.GATE] == wire.GATE_PAUSED
     world.connect()
     kernel.tell(ONE, 0, 0)
@@ -283,7 +294,7 @@ def test_a_slot_is_used_again_after_its_worker(world: World) -> None:
     kernel = with_worker(world)
     kernel.signal(ONE, signal.SIGKILL)
     until(kernel, WorkerExited)
-    kernel.fork(WorkerId(2), 1, 0)
+    kernel.fork(WorkerId(2), 1, {})
     until(kernel, WorkerSaid(WorkerId(2), wire.Ready()))
     found = kernel.words(WorkerId(2))
     assert found is not None

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.errors import AppError, ConfigError
-from prefork.policy.model import Phase, WorkerId
+from prefork.master.loop import Loop
+from prefork.master.orders import Orders
+from prefork.policy.model import Phase, Reason, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -95,6 +97,19 @@ def test_a_reload_that_fails_leaves_the_old_generation_serving() -> None:
     master.run(5)
     assert ids == [1, 2]
     assert master.board.fatal is None
+
+
+@pytest.mark.parametrize(("old", "new", "ended_after"), [("40s", "2s", 2), ("2s", "40s", 40)])
+def test_a_reload_is_judged_by_the_import_timeout_that_it_brings(old: str, new: str, ended_after: int) -> None:
+    master = FakeMaster(min_workers=1, import_timeout=old)
+    reloaded = FakeMaster(min_workers=1, import_timeout=new).config
+    master.orders = Orders(master.board, lambda: reloaded, {})
+    master.loop = Loop(master.kernel, master.board, master.effects, master.orders, master.reporter)
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "import_ns", 100 * SECOND))
+    master.signal_after(1, signal.SIGHUP)
+    ends = [done for done in master.run(60) if done.decision.because.reason is Reason.IMPORT_TIMEOUT]
+    starts = [done for done in master.board.history if done.decision.because.reason is Reason.RELOAD]
+    assert [end.at - start.at for end, start in zip(ends, starts, strict=True)] == [ended_after * SECOND]
 
 
 def test_a_mold_that_dies_is_started_again_in_the_same_generation() -> None:
