@@ -57,7 +57,9 @@ def _serve(told: dict[str, Any], announce: int | None) -> None:
 
     run_master(
         loaded.config,
-        Setup(reload, told["sys_path"], loaded.app_path, loaded.config_file, lambda said: _say(announce, said)),
+        Setup(
+            reload, told["sys_path"], loaded.app_path, loaded.config_file, lambda said: _say(announce, said), alone=True
+        ),
     )
 
 

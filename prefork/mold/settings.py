@@ -25,3 +25,4 @@ class MoldSettings(NamedTuple):
     heartbeat_interval_ns: int
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
+    boot_timeout_ns: int

@@ -142,6 +142,8 @@ class WorkerView(NamedTuple):
     """When `kill_step` was ordered."""
     drain_wanted: Owner | None = None
     """The operator, or the app's own code, asked for its drain."""
+    born: bool = True
+    """It has a process that spoke; False: its mold has not got so far."""
 
 
 class MoldView(NamedTuple):
