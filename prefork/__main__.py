@@ -7,6 +7,10 @@ import sys
 
 def main() -> int:
     """Run the command line; return its exit code."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from prefork.log import reopen_standard_streams  # noqa: PLC0415 - seldom needed
+
+        reopen_standard_streams()
     from prefork.cli.main import run  # noqa: PLC0415 - a Ctrl-C during the imports is an interrupt like any other
 
     return run(sys.argv[1:])

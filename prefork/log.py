@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import stat
+import sys
 from datetime import UTC, datetime
 
 MAX_LINE = 16 * 1024
@@ -70,6 +71,28 @@ def open_sink(fd: int = 2) -> Sink:
         with contextlib.suppress(OSError):
             return Sink(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
     return Sink(os.dup(fd))
+
+
+def occupy_standard_fds() -> list[int]:
+    """Descriptors 0, 1 and 2 are open; returns those that were closed, now on /dev/null.
+
+    Else the next socket would get such a number, and what is printed there would go to a peer.
+    """
+    closed = []
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            closed.append(os.open(os.devnull, os.O_RDWR))  # the lowest that is free: `fd`
+            os.set_inheritable(fd, True)
+    return closed
+
+
+def reopen_standard_streams() -> None:
+    """For a program of prefork's own: where Python found a stream closed, what is printed there goes to /dev/null."""
+    occupy_standard_fds()
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the program
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
 
 
 class SinkHandler(logging.Handler):

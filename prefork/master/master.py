@@ -52,6 +52,8 @@ class Setup(NamedTuple):
 def run_master(config: ServerConfig, setup: Setup) -> None:
     """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
     with ExitStack() as stack:
+        for fd in log.occupy_standard_fds():
+            stack.callback(os.close, fd)
         sink = log.open_sink()
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
