@@ -17,11 +17,13 @@ from prefork.config import ServerConfig
 from prefork.errors import AppError, PreforkError
 from prefork.layers import Loaded, Sources, load
 from prefork.master.master import Setup, run_master
+from prefork.master.signals import hold_signals
 from prefork.mold import linux
 
 
 def main() -> int:
     """Serve; returns the exit code."""
+    hold_signals()
     fd = int(sys.argv[1])
     os.lseek(fd, 0, os.SEEK_SET)
     with open(fd, encoding="utf-8") as file:
