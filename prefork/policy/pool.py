@@ -57,6 +57,8 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
         draft.wake(draft.now + sizing.sample_ns(limits))
     if after > limits.min_workers:
         _wake_for_idle(draft, pool)
+    if (limits.hard_rss_bytes or limits.max_rss_bytes) and census.live + births:
+        draft.wake(draft.now + recycle.MEMORY_LOOK_NS)
     full = view.scale is not None or census.n + births >= limits.start_workers
     return memory._replace(started=True) if full and not view.paused else memory
 

@@ -13,6 +13,7 @@ from prefork.policy.draft import because
 from prefork.policy.jitter import draw_of, shortened
 from prefork.policy.limits import PPM
 from prefork.policy.model import Drain, Phase, Reason
+from prefork.policy.units import NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
     from prefork.policy.model import Because, PoolView, WorkerView
+
+
+MEMORY_LOOK_NS = NS
+"""How often a pool with a limit of memory looks: workers measure themselves at each beat, and wake nobody by that."""
 
 
 class Overdue(NamedTuple):

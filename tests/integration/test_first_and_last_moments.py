@@ -1,4 +1,4 @@
-"""A signal in the first or the last moment of a master's life: an orderly stop is exit code 0 whenever it was asked for."""
+"""A signal in the first or last moment of a master: an orderly stop is exit code 0 whenever it was asked for."""
 
 from __future__ import annotations
 
