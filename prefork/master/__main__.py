@@ -19,6 +19,7 @@ from prefork.layers import Loaded, Sources, load
 from prefork.master.master import Setup, run_master
 from prefork.master.signals import hold_signals
 from prefork.mold import linux
+from prefork.mold.title import set_title
 
 
 def main() -> int:
@@ -53,6 +54,8 @@ def _serve(told: dict[str, Any], announce: int | None) -> None:
     else:
         sources = None
         loaded = Loaded(ServerConfig.model_validate(told["config"]), {}, told.get("app_path"), None)
+
+    set_title(loaded.config.name, "master")
 
     def reload() -> ServerConfig:
         return load(sources).config if sources is not None else loaded.config

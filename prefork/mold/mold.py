@@ -22,6 +22,7 @@ from prefork.backends.registry import load_backend, make_options
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
+from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Mold:
         linux.die_with_parent(signal.SIGKILL)
         if os.getppid() != settings.master:
             return None
+        set_title(settings.name, f"mold {settings.generation}")
         memory, sink_fd, *listener_fds = fds
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")

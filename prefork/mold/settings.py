@@ -26,3 +26,5 @@ class MoldSettings(NamedTuple):
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
     boot_timeout_ns: int
+    generation: int = 0
+    """The mold's, once it is READY."""

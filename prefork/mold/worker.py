@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork import log, wire
 from prefork.backends.tether import Tether, WorkerSettings
 from prefork.mold import linux
+from prefork.mold.title import set_title
 
 if TYPE_CHECKING:
     import socket
@@ -63,6 +64,7 @@ def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
     linux.die_with_parent(signal.SIGTERM)
     if os.getppid() != settings.master:
         return 0
+    set_title(settings.name, f"worker {birth.worker}")
     _dump_stacks_to(birth.dump)
     log.attach(loaded.sink, f"worker {birth.worker}")
     random.seed()
