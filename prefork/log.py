@@ -24,6 +24,7 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.dropped = 0
+        self._word: memoryview | None = None
         mode = os.fstat(fd).st_mode
         self._socket = socket.socket(fileno=os.dup(fd)) if stat.S_ISSOCK(mode) else None
         self._may_block = not stat.S_ISREG(mode) and os.get_blocking(fd)
@@ -41,7 +42,17 @@ class Sink:
         except (OSError, ValueError):  # full, closed, gone: the pool goes on
             sent = 0
         if sent != len(raw):
-            self.dropped += 1
+            self.drop()
+
+    def drop(self) -> None:
+        """Count a line that was lost."""
+        self.dropped += 1
+        if self._word is not None:
+            self._word[0] = self.dropped
+
+    def count_in(self, word: memoryview) -> None:
+        """Begin at 0, and keep the count in this one word of format "Q" too."""
+        self.dropped, self._word = 0, word
 
     def close(self) -> None:
         """Close the description; later lines are dropped."""
@@ -108,7 +119,7 @@ class SinkHandler(logging.Handler):
         try:
             self._sink.write(self.text(record))
         except Exception:  # noqa: BLE001 - a broken __str__ in a user's exception must not end the session
-            self._sink.dropped += 1
+            self._sink.drop()
 
     def text(self, record: logging.LogRecord) -> str:
         """The record as `<UTC time> <LEVEL> <who>: <message>`."""

@@ -296,7 +296,8 @@ class LinuxKernel:
         oom = status.signal == signal.SIGKILL and self._oom.moved()
         fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
-        self._facts.append(fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held)))
+        fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
+        self._facts.append(fact)
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)

@@ -69,6 +69,7 @@ def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
     log.attach(loaded.sink, f"worker {birth.worker}")
     random.seed()
     slot = _map(loaded.memory, birth.slot)
+    loaded.sink.count_in(slot[wire.DROPPED : wire.DROPPED + 1])
     birth.channel.send(wire.pack(wire.Born(os.getpid())))
     tether = Tether(birth.channel, slot, _figures(settings, birth.worker))
     loaded.backend.run(tether, loaded.listeners, loaded.app, loaded.options)

@@ -128,7 +128,8 @@ class FakeKernel:
         gone = self.workers.pop(worker)
         gone.alive = False
         accepted = gone.words[wire.ACCEPTED]
-        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, accepted - gone.words[wire.CLOSED]))
+        lost = accepted - gone.words[wire.CLOSED]
+        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, lost, gone.words[wire.DROPPED]))
         self._offer()
 
     # -- the master's side: the Kernel protocol

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -67,3 +68,21 @@ def test_a_pool_without_standard_streams_serves_and_gives_their_numbers_to_nobod
 def test_every_other_command_works_without_them_too(tmp_path: Path, streams: str) -> None:
     assert with_closed(streams, tmp_path, "-m", "prefork", "schema").wait(20) == 0
     assert with_closed(streams, tmp_path, "-m", "prefork", "status", "--control", "nothing").wait(20) == 1
+
+
+def test_on_a_full_disk_it_serves_on_and_counts_the_lines_that_a_worker_lost(tmp_path: Path) -> None:
+    master = with_closed("2>/dev/full", tmp_path, *COMMAND, "--workers", "1")
+    try:
+        before = status_of(tmp_path / "ctl")
+        assert before["workers"][0]["log_lines_dropped"] == 0
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(10)
+            sock.connect(str(tmp_path / "sock"))
+            sock.sendall(b"raise\n")
+            assert sock.recv(10) == b""
+        after = status_of(tmp_path / "ctl")
+        assert after["workers"][0]["log_lines_dropped"] == 1
+        assert after["master"]["log_lines_dropped"] == before["master"]["log_lines_dropped"] + 1
+    finally:
+        master.terminate()
+        assert master.wait(10) == 0

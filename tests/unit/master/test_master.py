@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork import wire
 from prefork.errors import AppError, ConfigError
 from prefork.policy.model import Phase, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
@@ -280,3 +281,20 @@ def test_a_stop_ends_a_mold_and_a_fork_that_hang(hangs: str) -> None:
     assert kernel.now() - began < 6 * SECOND
     assert not kernel.workers
     assert not kernel.molds
+
+
+def test_the_log_lines_that_a_worker_lost_are_counted_after_its_end_too() -> None:
+    master = FakeMaster(min_workers=2)
+    kernel = master.kernel
+    totals: list[int] = []
+
+    def lose(worker: WorkerId, lines: int) -> None:
+        kernel.workers[worker].words[wire.DROPPED] = lines
+
+    kernel.after(SECOND, lambda: lose(WorkerId(1), 3))
+    kernel.after(SECOND, lambda: lose(WorkerId(2), 4))
+    kernel.after(2 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
+    kernel.after(2 * SECOND, lambda: kernel.die(WorkerId(1), signum=signal.SIGKILL))
+    kernel.after(3 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
+    master.run(4)
+    assert totals == [7, 7]
