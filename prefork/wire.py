@@ -47,6 +47,8 @@ CPU = 12
 """Process CPU ns, read with RSS."""
 CPU_AT = 13
 """Monotonic ns at which CPU was read."""
+DROPPED = 15
+"""Log lines of prefork's own that could not be written; stored by whoever logs, under the lock of the log's handler."""
 
 # written by the master alone
 WANTED = 16

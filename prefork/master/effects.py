@@ -54,7 +54,8 @@ class Effects:
             case Kill(worker=victim, step=step):
                 self._kernel.signal(victim, _SIGNALS[step])
             case StartMold(generation=generation):
-                self._kernel.start_mold(generation, self._settings(self._board.config_of(generation))._asdict())
+                settings = self._settings(self._board.config_of(generation))._replace(generation=generation)
+                self._kernel.start_mold(generation, settings._asdict())
             case EndMold(generation=generation, force=force):
                 self._kernel.end_mold(generation, force=force)
             case GiveUp():

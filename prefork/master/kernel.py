@@ -46,7 +46,7 @@ class Kernel(Protocol):
         """Ring only: a connection may wait."""
 
     def signal(self, worker: WorkerId, signum: int) -> None:
-        """Signal the worker through its pidfd."""
+        """Signal the worker through its pidfd; SIGKILL also ends one that is not born yet, its mold apart."""
 
     def words(self, worker: WorkerId) -> list[int] | None:
         """The worker's slot; None where it is gone."""

@@ -55,6 +55,7 @@ class WorkerRecord:
     drain_wanted: Owner | None = None
     boot_rss: int | None = None
     failed: wire.Failed | None = None
+    born: bool = False
     told: tuple[int, int] = (0, 0)
     """The WANTED and DRAIN_BY words as last written."""
 
@@ -72,8 +73,10 @@ class WorkerRecord:
         return bits, self.drain_by or 0
 
     def said(self, record: wire.Record, now: int) -> None:
-        """Take in a record of the worker's; Born is the kernel's, and a later version's word means nothing."""
+        """Take in a record of the worker's; a later version's word means nothing."""
         match record:
+            case wire.Born():
+                self.born = True
             case wire.Ready():
                 self.ready_at = now
                 if self.phase is Phase.BOOTING:
@@ -111,7 +114,7 @@ class WorkerRecord:
         """What the policy is shown of its end."""
         ended = ExitView(seq, self.id, self.generation, now, self.ready_at, self.forked_at, self.ordered)
         if isinstance(fact, WorkerUnborn):
-            return ended._replace(born=not fact.errno)
+            return ended._replace(born=not fact.errno or self.ordered is not None)
         return ended._replace(code=fact.code, signal=fact.signal, oom=fact.oom)
 
     def view(self, words: list[int], now: int, cpu_ns: int | None) -> WorkerView:
@@ -141,6 +144,7 @@ class WorkerRecord:
             self.killed_at,
             self.drain_wanted,
             bool(words[wire.GATE] & wire.GATE_SPENT),
+            self.born,
         )
 
 

@@ -71,6 +71,8 @@ class Scoreboard:
         self.strangers = 0
         self.accepted_before = 0
         """Sessions accepted by workers that are gone."""
+        self.dropped_before = 0
+        """Log lines that they could not write."""
         self.last_failure = ""
         """What a worker last said of its own end."""
         self._seed = seed
@@ -121,8 +123,15 @@ class Scoreboard:
 
     def accepted(self, kernel: Kernel) -> int:
         """Sessions accepted in this master's life."""
+        return self.accepted_before + self._sum(kernel, wire.ACCEPTED)
+
+    def dropped(self, kernel: Kernel) -> int:
+        """Log lines that workers could not write in this master's life."""
+        return self.dropped_before + self._sum(kernel, wire.DROPPED)
+
+    def _sum(self, kernel: Kernel, word: int) -> int:
         words = [kernel.words(worker) for worker in self.workers]
-        return self.accepted_before + sum(found[wire.ACCEPTED] for found in words if found is not None)
+        return sum(found[word] for found in words if found is not None)
 
     def view(self, kernel: Kernel) -> PoolView:
         """The pool at this instant."""
@@ -210,6 +219,7 @@ class Scoreboard:
         self.exits.append(ended)
         if isinstance(fact, facts.WorkerExited):
             self.accepted_before += fact.accepted
+            self.dropped_before += fact.dropped
         if ended.ordered is None:
             self.last_failure = worker.failed.text if worker.failed is not None else fact.how
 

@@ -144,6 +144,8 @@ class WorkerView(NamedTuple):
     """The operator, or the app's own code, asked for its drain."""
     spent: bool = False
     """Its gate is shut for good: it has accepted all the sessions of its life."""
+    born: bool = True
+    """It has a process that spoke; False: its mold has not got so far."""
 
 
 class MoldView(NamedTuple):

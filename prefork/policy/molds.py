@@ -2,8 +2,9 @@
 
 Theory. A mold's generation is its name: only a reload takes a new number, and none is used twice; a mold that was lost
 is started again under the pool's own generation, so that its coming back replaces no worker. A lost mold is restarted
-at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A first mold that failed
-to import ends the server, which is the master's business: nothing is tried again here.
+at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A mold that was asked for
+a worker and has none born within `boot_timeout` hangs (it is stopped, or a fork hook of the app waits), and is ended. A
+first mold that failed to import ends the server, which is the master's business: nothing is tried again here.
 """
 
 from __future__ import annotations
@@ -66,7 +67,24 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
         case MoldPhase.READY if mold.generation < view.generation:
             figures = because(Reason.MOLD_SUPERSEDED, generation=view.generation)
             return EndMold(mold.generation, False, figures)
+        case MoldPhase.READY:
+            return _forking(mold, view, at)
     return None
+
+
+def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
+    """Return the end of a mold that was asked for a worker `boot_timeout` ago and has none born: it hangs."""
+    asked = [
+        worker.forked_at
+        for worker in view.workers
+        if not worker.born and worker.generation == mold.generation and worker.forked_at >= mold.since_at
+    ]
+    if not asked:
+        return None
+    since = max(min(asked), at.awake_at)
+    due = since + at.limits.boot_timeout_ns
+    figures = because(Reason.BOOT_TIMEOUT, boot_ns=at.now - since, boot_timeout_ns=at.limits.boot_timeout_ns)
+    return due if due > at.now else EndMold(mold.generation, True, figures)
 
 
 def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:

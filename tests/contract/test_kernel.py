@@ -15,6 +15,7 @@ import pytest
 from prefork import log, wire
 from prefork.address import TcpAddress
 from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.family import Family
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.mold import linux
@@ -83,7 +84,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     sink = log.open_sink()
     listener = Listener(TcpAddress("127.0.0.1", 0), 64)
     before = linux.become_subreaper()
-    kernel = LinuxKernel([listener], sink)
+    kernel = LinuxKernel([listener], sink, Family(alone=False))
     real = RealWorld(kernel, listener.socket.getsockname())
     try:
         yield real
@@ -109,6 +110,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         heartbeat_interval_ns=SECOND,
         heartbeat_timeout_ns=10 * SECOND,
         drain_timeout_ns=10 * SECOND,
+        boot_timeout_ns=10 * SECOND,
     )
     return told._replace(**changed)._asdict()
 
@@ -214,6 +216,20 @@ def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
     world.kernel.fork(ONE, 1, {})
     assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE, errno.ESRCH)
     assert world.kernel.words(ONE) is None
+
+
+def test_more_births_than_a_channel_takes_at_once_are_all_born(world: World) -> None:
+    kernel = with_mold(world)
+    for number in range(1, 401):
+        kernel.fork(WorkerId(number), 1, 0)
+    left, deadline = 400, kernel.now() + 30 * SECOND
+    while left:
+        assert kernel.now() < deadline
+        for fact in kernel.wait(deadline):
+            assert not isinstance(fact, WorkerUnborn)
+            if isinstance(fact, WorkerSaid) and isinstance(fact.record, wire.Born):
+                left -= 1
+                kernel.signal(fact.worker, signal.SIGKILL)  # 400 of them at once would be 2 GiB
 
 
 def test_a_worker_takes_a_connection_and_counts_it(world: World) -> None:
