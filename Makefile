@@ -1,5 +1,5 @@
 # make serve     set up and serve the echo example on 127.0.0.1:10000
-# make test      set up and run every check and test
+# make test      set up and run every check and test; as root with apt-get, install what they need (tests/needs.py)
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
 # make docs      write docs/CONFIG.md anew, from the config model
 # make bench     measure (nothing in it passes or fails)
@@ -8,7 +8,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 
-.PHONY: serve test test-all lint types imports tests docs bench setup clean
+.PHONY: serve test test-all lint types imports tests docs bench setup system clean
 
 setup: $(VENV)/.ready
 
@@ -17,6 +17,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop]' --group dev
 	touch $@
+
+system:
+	@$(PYTHON) tests/needs.py
 
 serve: setup
 	$(RUN)/prefork serve examples/echo.py:Echo --listen tcp://127.0.0.1:10000
@@ -33,7 +36,7 @@ types: setup
 imports: setup
 	$(RUN)/lint-imports
 
-tests: setup
+tests: setup system
 	$(RUN)/python -m pytest
 
 test-all:

@@ -221,7 +221,7 @@ def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
 def test_more_births_than_a_channel_takes_at_once_are_all_born(world: World) -> None:
     kernel = with_mold(world)
     for number in range(1, 401):
-        kernel.fork(WorkerId(number), 1, 0)
+        kernel.fork(WorkerId(number), 1, {})
     left, deadline = 400, kernel.now() + 30 * SECOND
     while left:
         assert kernel.now() < deadline
