@@ -31,13 +31,25 @@ class Long(Brief):
 
 
 class Leaking(Brief):
-    """Each session leaves a mebibyte behind."""
+    """Each session leaves two mebibytes behind."""
 
     leaked: list[bytes] = []  # noqa: RUF012 - the leak
 
     def end(self) -> None:
-        self.leaked.append(os.urandom(2**20))
+        self.leaked.append(os.urandom(2**21))
         super().end()
+
+
+class Hoarding(Session[str]):
+    """Answers each line with itself; `hoard` takes 128 MiB first, and answers when it is asked again."""
+
+    framer = Lines
+
+    def received(self, line: str, /) -> None:
+        if line == "hoard":
+            self.hoard = os.urandom(2**27)
+        else:
+            self.send(line)
 
 
 class Counted(Session[str]):
