@@ -9,7 +9,8 @@ import pytest
 from prefork import PoolConfig, SpareSizing
 from prefork.policy.model import Phase, PoolView
 from prefork.policy.units import NS
-from tests.apps.seed import Brief, Leaking, Long
+from tests.apps.seed import Brief, Hoarding, Leaking, Long
+from tests.client import Client
 from tests.hammer import Hammer
 from tests.live import looks, serving, static
 
@@ -146,3 +147,15 @@ def test_who_is_idle_for_too_long_goes_down_to_the_minimum_and_nobody_else_does(
     pool.wait_for(lambda view: len(view.workers) == 2)
     assert reasons(pool, "retire") == {"max_idle"}
     assert not reasons(pool, "drain") | reasons(pool, "kill")
+
+
+def test_over_hard_rss_a_worker_is_killed_and_no_session_but_its_own_is_lost(prefork_pool: Start) -> None:
+    config = static(2, max_sessions=1, heartbeat_interval="50ms", recycle={"hard_rss": "96MiB"})
+    pool = prefork_pool(Hoarding, pool=config)
+    with Client(pool) as greedy, Client(pool) as modest:
+        assert [greedy.ask("hello"), modest.ask("hello")] == ["hello"] * 2
+        greedy.say("hoard")
+        assert greedy.hear() is None
+        assert modest.ask("hello") == "hello"
+        pool.wait_for(lambda view: serving(view) == 2 and len(view.workers) == 2)
+    assert reasons(pool, "kill") == {"hard_rss"}
