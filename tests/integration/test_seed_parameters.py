@@ -138,6 +138,18 @@ def test_MaxServerLifeTime_is_max_age(prefork_pool: Start) -> None:
     assert "drain worker 1: max_age" in pool.log
 
 
+def test_MaxServerLifeTimes_is_max_served(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(1, recycle={"max_served": 5, "jitter": 0}))
+    ends = watch_ends(pool.worker_pids().values())
+    pids = set()
+    for _ in range(5):
+        with Client(pool) as client:
+            pids.add(client.ask("pid"))
+    assert pids == {str(pid) for pid in ends}
+    gone_after(ends, 3)  # without another session: the last one was enough
+    assert "drain worker 1: max_served" in pool.log
+
+
 def test_ShutdownChildren_is_always(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo, pool=static(3))
     with Client(pool) as client:
