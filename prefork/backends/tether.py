@@ -39,6 +39,8 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE
 _HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
 _RING_NS = 50_000_000
 """A worker whose sessions rise rings at most so often: the master may have slept through an accept that was at once."""
+_GROWTH_BYTES = 2**20
+"""A worker whose memory grew by a sixteenth, and by so much, rings: a limit may be passed that the master knows of."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -73,6 +75,7 @@ class Tether:
         "_refused",
         "_ring_at",
         "_rung_at",
+        "_rung_rss",
         "_signals",
         "_statm",
         "_turn_at",
@@ -102,7 +105,7 @@ class Tether:
         self._accepted = self._closed = self._busy = self._errors = self._refused = 0
         self._beat_at = 0
         self._ring_at = NEVER
-        self._rung_at = 0
+        self._rung_at = self._rung_rss = 0
         self._turn_at = 0
         self._outbox: list[bytes] = []
         self._published = (0, 0)
@@ -314,13 +317,24 @@ class Tether:
         signal.setitimer(signal.ITIMER_REAL, (settings.heartbeat_timeout_ns + settings.drain_timeout_ns) / 1e9)
         slot = self.slot
         slot[wire.HEARTBEAT] = now
-        slot[wire.RSS] = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
+        slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
         slot[wire.CPU] = time.process_time_ns()
         slot[wire.CPU_AT] = now
         self._beat_at = now + settings.heartbeat_interval_ns
         if self._signals:  # their byte in the pipe was lost
             self.signalled()
+        self._weigh(rss)
         self._look(now)
+
+    def _weigh(self, rss: int) -> None:
+        """Ring when memory grew: the master sleeps until it has a reason to look."""
+        rung = self._rung_rss
+        if rss > rung + max(_GROWTH_BYTES, rung >> 4):
+            self._rung_rss = rss
+            if rung:  # the first figure goes with READY
+                self._say(wire.Bell())
+        elif rss < rung:
+            self._rung_rss = rss
 
     def _plan(self) -> None:
         at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
