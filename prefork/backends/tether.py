@@ -40,7 +40,7 @@ _HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
 _RING_NS = 50_000_000
 """A worker whose sessions rise rings at most so often: the master may have slept through an accept that was at once."""
 _GROWTH_BYTES = 2**20
-"""A worker whose memory grew by a sixteenth, and by so much, rings: a limit may be passed that the master knows of."""
+"""A worker whose memory grew by so much rings with its beat: a limit may be passed that the master knows of."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -329,7 +329,7 @@ class Tether:
     def _weigh(self, rss: int) -> None:
         """Ring when memory grew: the master sleeps until it has a reason to look."""
         rung = self._rung_rss
-        if rss > rung + max(_GROWTH_BYTES, rung >> 4):
+        if rss > rung + _GROWTH_BYTES:
             self._rung_rss = rss
             if rung:  # the first figure goes with READY
                 self._say(wire.Bell())
