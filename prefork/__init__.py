@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from prefork.app.framing.json_lines import JSON as JSON
     from prefork.app.framing.json_lines import JSONLines as JSONLines
     from prefork.app.framing.messagepack import MessagePack as MessagePack
+    from prefork.app.session import Address as Address
     from prefork.app.session import Conn as Conn
+    from prefork.app.session import DrainTimeoutError as DrainTimeoutError
     from prefork.app.session import Session as Session
+    from prefork.app.session import WriteLimitError as WriteLimitError
+    from prefork.app.session import WriteLimits as WriteLimits
+    from prefork.app.worker import Server as Server
+    from prefork.app.worker import Worker as Worker
     from prefork.config import ServerConfig as ServerConfig
     from prefork.errors import AppError as AppError
     from prefork.errors import BootError as BootError
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from prefork.policy.config import StaticSizing as StaticSizing
 
 _HOME = {
+    "Address": "prefork.app.session",
     "App": "prefork.app.app",
     "AppError": "prefork.errors",
     "BootError": "prefork.errors",
@@ -52,6 +59,7 @@ _HOME = {
     "Conn": "prefork.app.session",
     "CrashConfig": "prefork.policy.config",
     "Decoder": "prefork.app.framing",
+    "DrainTimeoutError": "prefork.app.session",
     "Fixed": "prefork.app.framing.blocks",
     "Framer": "prefork.app.framing",
     "FramingError": "prefork.app.framing",
@@ -67,11 +75,15 @@ _HOME = {
     "RecycleConfig": "prefork.policy.config",
     "Request": "prefork.app.framing.http1",
     "Response": "prefork.app.framing.http1",
+    "Server": "prefork.app.worker",
     "ServerConfig": "prefork.config",
     "Session": "prefork.app.session",
     "SpareSizing": "prefork.policy.config",
     "StaticSizing": "prefork.policy.config",
     "Stream": "prefork.app.framing",
+    "Worker": "prefork.app.worker",
+    "WriteLimitError": "prefork.app.session",
+    "WriteLimits": "prefork.app.session",
     "compose": "prefork.app.framing.composed",
     "serve": "prefork.master.serve",
 }

@@ -11,11 +11,13 @@ that can't look.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
 import signal
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from prefork import wire
@@ -37,6 +39,8 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE
 _HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
 _RING_NS = 50_000_000
 """A worker whose sessions rise rings at most so often: the master may have slept through an accept that was at once."""
+_GROWTH_BYTES = 2**20
+"""A worker whose memory grew by so much rings with its beat: a limit may be passed that the master knows of."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -71,10 +75,12 @@ class Tether:
         "_refused",
         "_ring_at",
         "_rung_at",
+        "_rung_rss",
         "_signals",
         "_statm",
         "_turn_at",
         "_wakeup",
+        "_waking",
         "channel",
         "drain_by",
         "gate",
@@ -91,7 +97,7 @@ class Tether:
         self.channel = channel
         self.slot = slot
         self.settings = settings
-        self.gate = Gate(settings.max_sessions)
+        self.gate = Gate(settings.max_sessions, slot[wire.MAX_SERVED])
         self.orphaned = False
         self.drain_by = NEVER
         """Monotonic ns at which sessions are aborted; NEVER: no drain. Only ever moves earlier."""
@@ -99,14 +105,15 @@ class Tether:
         self._accepted = self._closed = self._busy = self._errors = self._refused = 0
         self._beat_at = 0
         self._ring_at = NEVER
-        self._rung_at = 0
+        self._rung_at = self._rung_rss = 0
         self._turn_at = 0
         self._outbox: list[bytes] = []
         self._published = (0, 0)
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        """`wakeup_fd`: readable when a signal came; then call `signalled`."""
+        self._waking = Lock()
+        """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
 
@@ -127,7 +134,9 @@ class Tether:
     def close(self) -> None:
         """Close what the tether opened; the interval timer stays armed, for what runs after the loop may hang."""
         signal.set_wakeup_fd(-1)
-        for fd in (self._statm, self.wakeup_fd, self._wakeup):
+        with self._waking:  # or a thread would write into whatever has the number next
+            wakeup, self._wakeup = self._wakeup, -1
+        for fd in (self._statm, self.wakeup_fd, wakeup):
             os.close(fd)
 
     # -- turns -----------------------------------------------------------------------------------------------------
@@ -232,6 +241,12 @@ class Tether:
         self._say(wire.Request(act, owner))
         self._plan()
 
+    def wake(self) -> None:
+        """Make the loop turn; from any thread, at any time."""
+        with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
+            if self._wakeup >= 0:
+                os.write(self._wakeup, b"\0")
+
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""
         try:
@@ -291,21 +306,35 @@ class Tether:
         gate = self.gate
         words = (gate.bits, gate.actual)
         if words != self._published:
+            spent = words[0] & ~self._published[0] & wire.GATE_SPENT
             self._published = words
             self.slot[wire.GATE], self.slot[wire.ACTUAL] = words
+            if spent:  # the master has a successor to send, at once
+                self._say(wire.Bell())
 
     def _beat(self, now: int) -> None:
         settings = self.settings
         signal.setitimer(signal.ITIMER_REAL, (settings.heartbeat_timeout_ns + settings.drain_timeout_ns) / 1e9)
         slot = self.slot
         slot[wire.HEARTBEAT] = now
-        slot[wire.RSS] = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
+        slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
         slot[wire.CPU] = time.process_time_ns()
         slot[wire.CPU_AT] = now
         self._beat_at = now + settings.heartbeat_interval_ns
         if self._signals:  # their byte in the pipe was lost
             self.signalled()
+        self._weigh(rss)
         self._look(now)
+
+    def _weigh(self, rss: int) -> None:
+        """Ring when memory grew: the master sleeps until it has a reason to look."""
+        rung = self._rung_rss
+        if rss > rung + _GROWTH_BYTES:
+            self._rung_rss = rss
+            if rung:  # the first figure goes with READY
+                self._say(wire.Bell())
+        elif rss < rung:
+            self._rung_rss = rss
 
     def _plan(self) -> None:
         at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
