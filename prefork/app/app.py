@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FRAMERS = "there are: Lines, Stream, Fixed, LengthPrefixed, Netstring, JSONLines, MessagePack, H11, compose"
 _NO_FRAMER = "{} names no framer: write `framer = Lines` (or Stream, ...) in its body, or give App(…, framer=Lines)"
 
 
@@ -84,7 +85,7 @@ class App:
             return made
         if isinstance(given, Framer):
             return given
-        raise TypeError(f"framer {given!r:.60} is no Framer; there are: Lines, Stream")
+        raise TypeError(f"framer {given!r:.60} is no Framer; {_FRAMERS}")
 
     def _check(self, handler: type) -> None:
         """Refuse at once what would fail at every connection; an `__init__` may still set a framer."""
