@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 from datetime import UTC, datetime
+from select import POLLOUT, poll
 
 MAX_LINE = 16 * 1024
 """Bytes; longer lines are cut."""

@@ -160,8 +160,8 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     if settings.app_path is not None:
         sys.path.insert(0, settings.app_path)
     backend = load_backend(settings.backend)
-    app = load_app(settings.app)
-    return app, backend, make_options(backend, settings.options)
+    options = make_options(backend, settings.options)  # before the app: gevent's patch what it imports
+    return load_app(settings.app), backend, options
 
 
 def _ignore_operator() -> None:
