@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import socket
 import stat
 import sys
 from datetime import UTC, datetime
+from select import POLLOUT, poll
 
 MAX_LINE = 16 * 1024
 """Bytes; longer lines are cut."""
@@ -63,9 +63,9 @@ class Sink:
 
 
 def _writable(fd: int) -> bool:
-    poller = select.poll()
-    poller.register(fd, select.POLLOUT)
-    return any(mask & select.POLLOUT for _, mask in poller.poll(0))
+    poller = poll()
+    poller.register(fd, POLLOUT)
+    return any(mask & POLLOUT for _, mask in poller.poll(0))
 
 
 def open_sink(fd: int = 2) -> Sink:

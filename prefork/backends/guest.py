@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from prefork.backends.host import Host
 from prefork.backends.timers import Timers
-from prefork.backends.turns import MAX_EVENTS, Turns
+from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
@@ -67,10 +67,8 @@ class Guest:
     def turn(self) -> None:
         """Serve what there is, without waiting."""
         self._awake = True
-        turns = self._turns
         try:
-            turns.began(turns.epoll.poll(0, MAX_EVENTS))
-            turns.ended()
+            self._turns.turn(0)
         finally:
             self._awake = False
 

@@ -34,7 +34,7 @@ class Job(ABC):
 
 
 class OffloadThreads:
-    """The threads of one worker, from the first job on."""
+    """The threads of one worker, from the first job on; a loop may have its own kind."""
 
     __slots__ = ("_pool",)
 
@@ -48,11 +48,11 @@ class OffloadThreads:
 
             cores = len(os.sched_getaffinity(0))
             self._pool = ThreadPoolExecutor(min(MOST_THREADS, cores + SPARE_THREADS), "prefork-offload")
-        self._pool.submit(_work, job, post)
+        self._pool.submit(work, job, post)
 
 
-def _work(job: Job, post: Callable[..., None]) -> None:
-    """In a thread."""
+def work(job: Job, post: Callable[..., None]) -> None:
+    """In a thread: run the job, and post what came of it."""
     result: object = None
     error: BaseException | None = None
     try:

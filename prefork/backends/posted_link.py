@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from prefork.backends.outlet import CLOSED
@@ -21,17 +20,24 @@ if TYPE_CHECKING:
 class PostedLink(SocketLink):
     """Its own thread is the one that calls `sit`."""
 
-    __slots__ = ("_ident",)
+    __slots__ = ("_ident", "_own")
 
     def __init__(
-        self, host: Host, poller: select.poll, connection: socket.SocketType, peer: object, listener: object
+        self,
+        host: Host,
+        poller: select.poll,
+        connection: socket.SocketType,
+        names: tuple[object, object],
+        ident: Callable[[], object],
     ) -> None:
-        super().__init__(host, poller, connection, peer, listener)
-        self._ident = 0
+        """`names`: peer and listener; `ident()`: the thread that calls it."""
+        super().__init__(host, poller, connection, *names)
+        self._ident = ident
+        self._own: object = None
 
     def sit(self) -> None:
         """The session lives in this thread from now on."""
-        self._ident = get_ident()
+        self._own = self._ident()
 
     @property
     def is_over(self) -> bool:
@@ -40,21 +46,21 @@ class PostedLink(SocketLink):
 
     def _do(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any call
         """Call it here, in the link's own thread, or have it called there: then its exception ends the session."""
-        if get_ident() == self._ident:
+        if self._ident() == self._own:
             fn(*args)
         else:
             self._host.post(self._call, fn, *args)
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
         """Queue `data`; what another thread gives may be changed afterwards."""
-        if get_ident() == self._ident:
+        if self._ident() == self._own:
             super().send(data)
         else:
             self._do(super().send, bytes(data))
 
     def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
-        if get_ident() == self._ident:
+        if self._ident() == self._own:
             super().send_item(item)
         else:
             self._do(super().send_item, item)
@@ -89,7 +95,7 @@ class PostedLink(SocketLink):
 
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
         """Call `fn(*args)` after `seconds`, in the session's own thread."""
-        if get_ident() == self._ident:
+        if self._ident() == self._own:
             return super().call_later(seconds, fn, *args)
         promise = PostedTimer(self)
         self._host.post(promise.make, super().call_later, seconds, fn, *args)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefork.backends.contract import CONTRACT, hookimpl
 from prefork.backends.host import Host
-from prefork.backends.turns import MAX_EVENTS, Turns
+from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
@@ -30,10 +30,8 @@ class SelectorsBackend:
         turns = Turns(Host(app, tether), tether, listeners)
         try:
             turns.start()
-            poll, patience, began, ended = turns.epoll.poll, turns.patience, turns.began, turns.ended
-            while not tether.gate.done:
-                began(poll(patience(), MAX_EVENTS))
-                ended()
+            while not turns.is_done:
+                turns.turn(turns.patience())
             turns.stop()
         finally:
             turns.close()

@@ -11,8 +11,8 @@ modified (EINVAL): to watch and to unwatch are ADD and DEL.
 
 from __future__ import annotations
 
-import select
 import time
+from select import EPOLLEXCLUSIVE, EPOLLIN, epoll
 from typing import TYPE_CHECKING, Final
 
 from prefork.backends.door import Door
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 MAX_EVENTS: Final = 512
 LONGEST_WAIT_NS: Final = 3_600_000_000_000
 """epoll takes 24 days at most; a turn too early is harmless."""
-_IN = select.EPOLLIN
-_EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE
+_EXCLUSIVE = EPOLLIN | EPOLLEXCLUSIVE
 
 
 class EpollLink(SocketLink):
@@ -55,7 +54,7 @@ class Turns:
 
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> None:
         self.host = host
-        self.epoll = select.epoll()
+        self.epoll = epoll()  # by the name of our own import: gevent takes it out of the module
         self.door = Door(host, tether, listeners, self)
         self.links: dict[int, EpollLink] = {}
         """Those that this epoll watches, by descriptor."""
@@ -72,7 +71,7 @@ class Turns:
     def start(self) -> None:
         """Accept from now on; the app and the master know."""
         for fd in (self._tether.channel.fileno(), self._tether.wakeup_fd):
-            self.epoll.register(fd, _IN)
+            self.epoll.register(fd, EPOLLIN)
         self.now = time.monotonic_ns()
         self.door.start(self.now)
 
@@ -93,6 +92,11 @@ class Turns:
             return 0
         wait = min(self._tether.next_at, self.host.timers.next_at, self.now + LONGEST_WAIT_NS) - self.now
         return wait / 1e9 if wait > 0 else 0
+
+    def turn(self, seconds: float) -> None:
+        """Wait for so long at most, and serve what there is."""
+        self.began(self.epoll.poll(seconds, MAX_EVENTS))
+        self.ended()
 
     def began(self, events: list[tuple[int, int]]) -> None:
         """Serve what epoll reported, and do what is due."""
@@ -141,7 +145,7 @@ class Turns:
             link = find(fd)
             if link is None:
                 continue
-            if mask == _IN:
+            if mask == EPOLLIN:
                 recv = link.recv
                 try:
                     chunk = recv(READ_BYTES)

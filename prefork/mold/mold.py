@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from socket import socket as Socket  # noqa: N812 - the real one: the app may patch the module, as gevent does
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
@@ -105,14 +106,14 @@ class Mold:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
             return None
-        listeners = [socket.socket(fileno=fd) for fd in listener_fds]
+        listeners = [Socket(fileno=fd) for fd in listener_fds]
         return Loaded(settings, app, backend, options, listeners, memory, sink)
 
     def _fork(self, loaded: Loaded, record: wire.Record, fds: list[int]) -> None:
         if not isinstance(record, wire.Fork):
             raise wire.WireError(f"a mold takes Fork records, not {type(record).__name__}")
         channel_fd, dump = fds
-        birth = Birth(record.worker, record.slot, socket.socket(fileno=channel_fd), dump)
+        birth = Birth(record.worker, record.slot, Socket(fileno=channel_fd), dump)
         flush()
         self._boot_s = (loaded.settings.boot_timeout_ns + loaded.settings.drain_timeout_ns) / 1e9
         try:
@@ -159,8 +160,8 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     if settings.app_path is not None:
         sys.path.insert(0, settings.app_path)
     backend = load_backend(settings.backend)
-    app = load_app(settings.app)
-    return app, backend, make_options(backend, settings.options)
+    options = make_options(backend, settings.options)  # before the app: gevent's patch what it imports
+    return load_app(settings.app), backend, options
 
 
 def _ignore_operator() -> None:
