@@ -23,7 +23,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from prefork.app.framing import NEED_MORE, Decoder, FramingError
+from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
 from prefork.app.session import Address, DrainTimeoutError, Session, WriteLimitError
 from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet
 from prefork.backends.pending import LinkJob, LinkTimer
@@ -32,7 +32,6 @@ from prefork.backends.preface import address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.framing import Framer
     from prefork.app.session import R, Timer
     from prefork.app.worker import Server, Worker
     from prefork.backends.backlog import Piece
@@ -277,9 +276,19 @@ class Link(Outlet):
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _speak(self, framer: Framer[Any]) -> None:
-        self._decoder = framer.decoder()
+        self._decoder, encode = framer.pair()
         if not self._own_eof:
-            self._encode = framer.encode
+            self._encode = encode if type(framer).pair is Framer.pair else self._answering(encode)
+
+    def _answering(self, encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+        """`encode`, and then a look at what the decoder held back until something was sent."""
+
+        def answer(item: Any) -> bytes:  # noqa: ANN401 - see Conn
+            piece = encode(item)
+            self._stir()
+            return piece
+
+        return answer
 
     def _deliver(self) -> None:
         """Hand over what the decoder holds; the session may close, pause, or set another framer between two items."""
