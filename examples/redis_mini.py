@@ -11,18 +11,17 @@ from collections.abc import Generator
 from typing import Literal, TypeAlias
 
 import prefork
-from prefork import Decoder, Framer, FramingError, Session
-from prefork.app.framing import NEED_MORE, Need
+from prefork import NEED_MORE, Decoder, Framer, FramingError, Need, Session
 
 Value: TypeAlias = str | bytes | int | list[bytes] | ValueError | None
-Item: TypeAlias = list[bytes] | FramingError | Literal[Need.MORE]
+Item: TypeAlias = list[bytes] | Literal[Need.MORE]
 Piece: TypeAlias = Generator[Literal[Need.MORE], None, tuple[bytes, int]]
 LIMIT = 1024 * 1024  # most bytes of one command
 VALUES: dict[bytes, bytes] = {}
 
 
 class RespDecoder(Decoder[Value]):
-    """An item is a list of words, or what is wrong with a bad frame, so that the session can say why it closes."""
+    """An item is a list of words. A bad frame ends the session, after an error of the protocol's own."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -34,7 +33,7 @@ class RespDecoder(Decoder[Value]):
     def next(self) -> Item:
         for item in self._items:
             return item
-        raise FramingError("nothing is read after a bad frame")
+        raise bad("nothing is read after a bad frame")
 
     def rest(self) -> bytes:
         return bytes(self._held)
@@ -42,20 +41,17 @@ class RespDecoder(Decoder[Value]):
 
 def items(held: bytearray) -> Generator[Item, None, None]:
     """Take out of `held`, which others fill, what `next` returns: `*2 $3 GET $1 a` on five lines, or `GET a` on one."""
-    try:
-        while True:
-            head, at = yield from line(held, 0)
-            words = head.split()
-            if head.startswith(b"*"):
-                words = []
-                for _ in range(number(b"*", head, LIMIT)):
-                    word, at = yield from bulk(held, at)
-                    words.append(word)
-            del held[:at]
-            if words:  # none are no command, as in Redis
-                yield words
-    except FramingError as error:
-        yield error
+    while True:
+        head, at = yield from line(held, 0)
+        words = head.split()
+        if head.startswith(b"*"):
+            words = []
+            for _ in range(number(b"*", head, LIMIT)):
+                word, at = yield from bulk(held, at)
+                words.append(word)
+        del held[:at]
+        if words:  # none are no command, as in Redis
+            yield words
 
 
 def bulk(held: bytearray, at: int) -> Piece:
@@ -65,7 +61,7 @@ def bulk(held: bytearray, at: int) -> Piece:
     while len(held) < end + 2:
         yield NEED_MORE
     if held[end : end + 2] != b"\r\n":
-        raise FramingError(f"a word is longer than {end - at} bytes, its length")
+        raise bad(f"a word is longer than {end - at} bytes, its length")
     return bytes(held[at:end]), end + 2
 
 
@@ -76,14 +72,18 @@ def line(held: bytearray, at: int) -> Piece:
         seen = len(held)
         yield NEED_MORE
     if not 0 <= end < LIMIT:
-        raise FramingError(f"a command is over the limit of {LIMIT} bytes")
+        raise bad(f"a command is over the limit of {LIMIT} bytes")
     return bytes(held[at:end]).removesuffix(b"\r"), end + 1
 
 
 def number(sign: bytes, head: bytes, most: int) -> int:
     if head[:1] == sign and re.fullmatch(rb"\d{1,7}", head[1:]) and int(head[1:]) <= most:
         return int(head[1:])
-    raise FramingError(f"expected {sign.decode()} and a number up to {most}, got {head[:20]!r}")
+    raise bad(f"expected {sign.decode()} and a number up to {most}, got {head[:20]!r}")
+
+
+def bad(what: str) -> FramingError:
+    return FramingError(what, reply=f"-ERR Protocol error: {what}\r\n".encode())
 
 
 class Resp(Framer[Value]):
@@ -114,7 +114,7 @@ class Redis(Session[Value]):
         if isinstance(item, list) and item[0].upper() != b"QUIT":
             self.send(answer(item[0].upper(), item[1:]))
         else:
-            self.send("OK" if isinstance(item, list) else item)
+            self.send("OK")
             self.close()
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefork.app.app import App as App
+    from prefork.app.framing import NEED_MORE as NEED_MORE
     from prefork.app.framing import Decoder as Decoder
     from prefork.app.framing import Framer as Framer
     from prefork.app.framing import FramingError as FramingError
     from prefork.app.framing import Lines as Lines
+    from prefork.app.framing import Need as Need
     from prefork.app.framing import Stream as Stream
     from prefork.app.framing.blocks import Fixed as Fixed
     from prefork.app.framing.blocks import LengthPrefixed as LengthPrefixed
@@ -69,6 +71,8 @@ _HOME = {
     "LengthPrefixed": "prefork.app.framing.blocks",
     "Lines": "prefork.app.framing",
     "MessagePack": "prefork.app.framing.messagepack",
+    "NEED_MORE": "prefork.app.framing",
+    "Need": "prefork.app.framing",
     "Netstring": "prefork.app.framing.blocks",
     "PoolConfig": "prefork.policy.config",
     "PreforkError": "prefork.errors",

@@ -343,6 +343,8 @@ class Link(Outlet):
 
     def _failed(self, error: Exception) -> None:
         """Let go what was sent before the error, and end."""
+        if isinstance(error, FramingError) and error.reply:
+            self._out.append(error.reply)
         if self._out and self._backlog is None:
             with contextlib.suppress(OSError):
                 self._transmit(b"".join(self._out))

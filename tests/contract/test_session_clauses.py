@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from prefork import wire
-from prefork.app.framing import Lines, Stream
+from prefork.app.framing import FramingError, Lines, Stream
 from prefork.app.session import Session
 from prefork.wire import WANT_DRAIN
 
@@ -100,6 +100,20 @@ def test_11_bad_framing_ends_the_session_with_one_line_and_what_was_answered_is_
     assert "session with 127.0.0.1:" in line
     assert line.endswith("ended: a line is not UTF-8: invalid start byte in b'\\xff'")
     assert worker.slot[wire.ERRORS] == 0
+
+
+def test_11_bad_framing_may_say_a_last_word_in_the_protocol_itself(start: Start) -> None:
+    class Polite(Session[bytes]):
+        framer = Stream
+
+        def received(self, chunk: bytes, /) -> None:
+            self.conn.send(b"before ")
+            raise FramingError(f"{chunk!r} is no frame", reply=b"sorry")
+
+    client = start(Polite).connect(opened=False)
+    client.socket.sendall(b"?")
+    assert client.socket.recv(100) == b"before sorry"
+    client.is_over()
 
 
 def test_11_closed_that_raises_is_logged_and_swallowed(start: Start) -> None:

@@ -191,5 +191,5 @@ def test_commands_may_be_typed(pool: LivePool) -> None:
 def test_garbage_ends_the_session_with_its_reason(pool: LivePool) -> None:
     assert run(nc(pool.urls[0]), b"PING\n*1\nPING\nPING\n").splitlines() == [
         b"+PONG",
-        b"-ERR expected $ and a number up to 1048566, got b'PING'",
+        b"-ERR Protocol error: expected $ and a number up to 1048566, got b'PING'",
     ]

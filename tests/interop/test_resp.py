@@ -30,12 +30,14 @@ def decoded(chunks: list[bytes]) -> tuple[list[Any], bytes]:
     items: list[Any] = []
     for chunk in filter(None, chunks):
         decoder.feed(chunk)
-        while (item := decoder.next()) is not NEED_MORE:
-            if isinstance(item, FramingError):
-                with pytest.raises(FramingError):
-                    decoder.next()
-                return [*items, str(item)], b""
-            items.append(item)
+        try:
+            while (item := decoder.next()) is not NEED_MORE:
+                items.append(item)
+        except FramingError as error:
+            with pytest.raises(FramingError) as again:
+                decoder.next()
+            assert again.value.reply.startswith(b"-ERR Protocol error: ")
+            return [*items, str(error)], b""
     return items, decoder.rest()
 
 

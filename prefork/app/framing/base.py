@@ -44,7 +44,11 @@ DEFAULT_LIMIT: Final = 64 * 1024
 
 
 class FramingError(ValueError):
-    """The peer's bytes are no frame; it ends that session."""
+    """The peer's bytes are no frame; it ends that session, after `reply` was sent: the protocol's own word for it."""
+
+    def __init__(self, text: str, reply: bytes = b"") -> None:
+        super().__init__(text)
+        self.reply = reply
 
 
 class Need(Enum):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONTINUE, SWITCHING, FINAL, REDIRECTS = 100, 101, 200, 300
 NO_CONTENT = (204, 304)
-TOO_LARGE = 431
+TOO_LARGE_BODY, TOO_LARGE = 413, 431
 FRAMING = {"content-length", "transfer-encoding", b"content-length", b"transfer-encoding"}
 
 
@@ -42,29 +42,36 @@ class Exchange(Decoder[Request]):
         self._head_size = 0
         self._body = bytearray()
         self._paused = False
-        self._bad: str | None = None
+        self._bad: FramingError | None = None
 
     # -- requests in ---------------------------------------------------------------------------------------------------
 
     def feed(self, chunk: bytes, /) -> None:
         waits = self._paused or self._h11.our_state is h11.SWITCHED_PROTOCOL
         if waits and len(self._held) > self._limits.limit + self._limits.head_limit:
-            self._bad = f"over {len(self._held)} bytes came while a request waited for its answer"
+            self._bad = FramingError(f"over {len(self._held)} bytes came while a request waited for its answer")
         else:
             self._held += chunk
 
     def next(self) -> Request | Literal[Need.MORE]:
         if self._bad is not None:
-            raise FramingError(self._bad)
+            raise self._bad
         if self._paused:
             return NEED_MORE
         try:
             return self._request()
         except FramingError as error:
-            self._bad = str(error)
+            self._bad = FramingError(str(error), self._refusal(TOO_LARGE_BODY))
         except h11.RemoteProtocolError as error:
-            self._bad = self._sentence(error)
-        raise FramingError(self._bad)
+            self._bad = FramingError(self._sentence(error), self._refusal(error.error_status_hint))
+        raise self._bad from None
+
+    def _refusal(self, status: int) -> bytes:
+        """The response that a bad request gets before the connection ends; nothing where one was begun already."""
+        if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return b""
+        head = h11.Response(status_code=status, headers=[("connection", "close"), ("content-length", "0")])
+        return self._h11.send(head) + self._h11.send(h11.EndOfMessage())
 
     def rest(self) -> bytes:
         return bytes(self._held)

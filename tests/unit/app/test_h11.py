@@ -377,3 +377,28 @@ def test_pythons_http_client_is_served() -> None:
         theirs.close()
         server.join(10)
     assert not server.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        pytest.param(b"hello\r\n\r\n", b"400", id="no request"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 99 + b"\r\n\r\n", b"431", id="head too large"),
+        pytest.param(post("Content-Length: 99"), b"413", id="body too large"),
+    ],
+)
+def test_a_bad_request_is_refused_with_its_status_before_the_connection_ends(raw: bytes, status: bytes) -> None:
+    decoder = H11(limit=9, head_limit=80).decoder()
+    decoder.feed(raw)
+    with pytest.raises(FramingError) as caught:
+        decoder.next()
+    assert caught.value.reply.startswith(b"HTTP/1.1 " + status)
+    assert b"connection: close\r\n" in caught.value.reply
+
+
+def test_what_follows_an_answer_that_ends_the_connection_gets_no_second_one() -> None:
+    decoder, answer = asked(post("Content-Length: 1", "Connection: close", body=b"x") + b"GET")
+    answer(OK)
+    with pytest.raises(FramingError) as caught:
+        decoder.next()
+    assert caught.value.reply == b""
