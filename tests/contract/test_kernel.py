@@ -111,6 +111,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         heartbeat_timeout_ns=10 * SECOND,
         drain_timeout_ns=10 * SECOND,
         boot_timeout_ns=10 * SECOND,
+        open_files=1024,
     )
     return told._replace(**changed)._asdict()
 

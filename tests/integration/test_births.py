@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import time
@@ -146,3 +147,18 @@ def test_a_birth_that_hangs_ends_by_itself_when_the_master_is_gone(
     pool.signal(signal.SIGKILL)
     pool.wait()
     wait_until_gone(mold)
+
+
+def test_the_master_has_room_for_more_workers_than_a_common_limit_of_files_and_they_keep_that_limit(
+    prefork_pool: Start,
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        pool = prefork_pool(Echo, pool=static(60), wait=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    pool.wait_for(lambda view: serving(view) == 60, timeout=20)
+    assert "not born" not in pool.log
+    limits = {resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in pool.worker_pids().values()}
+    assert limits == {100}
