@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import PoolConfig
-from prefork.policy.model import MoldPhase, Phase, PoolView
+from prefork.policy.model import MoldPhase, Phase, PoolView, WorkerId
 from tests.apps.hangs_at_fork import Hangs
 from tests.apps.lines import Echo
 from tests.client import Client
+from tests.contract.test_kernel import real_world, with_mold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,10 @@ def hang(pool: LivePool, switch: Path) -> None:
     """A worker is gone, and the birth of another one hangs."""
     switch.touch()
     os.kill(pool.worker_pids()[1], signal.SIGKILL)
+    wait_until_it_hangs(switch)
+
+
+def wait_until_it_hangs(switch: Path) -> None:
     until = time.monotonic() + 5
     while not switch.with_suffix(".hangs").exists():
         assert time.monotonic() < until
@@ -162,3 +167,19 @@ def test_the_master_has_room_for_more_workers_than_a_common_limit_of_files_and_t
     assert "not born" not in pool.log
     limits = {resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in pool.worker_pids().values()}
     assert limits == {100}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_after_a_bug_nothing_is_left_running_not_even_a_birth_that_hangs(
+    switch: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("HANG_IN", where)
+    with real_world() as world:
+        kernel = with_mold(world, app="tests.apps.hangs_at_fork:Hangs")
+        mold = kernel.mold_pid(1)
+        assert mold is not None
+        switch.touch()
+        kernel.fork(WorkerId(1), 1, {})
+        wait_until_it_hangs(switch)
+        kernel.fork(WorkerId(2), 1, {})
+    wait_until_gone(mold)
