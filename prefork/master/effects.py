@@ -47,9 +47,9 @@ class Effects:
     def perform(self, decision: Decision, now: int) -> Performed:
         """Carry out one decision; what the system refuses comes as a fact from `kernel.wait`."""
         match decision:
-            case Spawn(generation=generation):
+            case Spawn(generation=generation, replaces=replaces):
                 worker = WorkerId(next(self._ids))
-                self._kernel.fork(worker, generation, self._board.words_at_birth(worker))
+                self._kernel.fork(worker, generation, self._board.words_at_birth(worker, replaces))
                 return Performed(decision, now, worker)
             case Kill(worker=victim, step=step):
                 self._kernel.signal(victim, _SIGNALS[step])

@@ -98,6 +98,7 @@ class LinuxKernel:
         except OSError as error:
             self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
             return
+        ours.setblocking(False)
         mold = MoldProcess(ours)
         fds = [self._slots.fd, self._sink.fd, *(listener.socket.fileno() for listener in self._listeners)]
         try:
@@ -110,7 +111,6 @@ class LinuxKernel:
             if mold.pidfd is None:
                 self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
                 return
-        ours.setblocking(False)
         lingering = self._molds.get(generation)
         if lingering is not None:
             lingering.signal(signal.SIGKILL)
@@ -387,9 +387,11 @@ class LinuxKernel:
                 with contextlib.suppress(ChildProcessError):
                     os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
                 os.close(process.pidfd)
-        for worker in self._workers.values():
-            self._family.end_holders(worker.end, self._ids_by_pid)
-            os.close(worker.dump)
+        for worker in list(self._unborn):
+            self._family.end_holders(self._workers[worker].end, self._ids_by_pid)
+            self._forget_unborn(worker, errno.ECHILD)
+        for process in self._workers.values():
+            os.close(process.dump)
         self._poller.close()
         self._slots.close()
         self._signals.close()

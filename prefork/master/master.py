@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import resource
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger("prefork.master")
+_MOST_FILES = 65_536
+"""A limit of 1,024, which is common, would end at 330 workers."""
 
 
 class Setup(NamedTuple):
@@ -57,6 +60,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         sink = log.open_sink()
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
+        files = _open_files(alone=setup.alone)
         listeners = _bind_all(config)
         for each in listeners:
             stack.callback(each.close)
@@ -64,7 +68,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners))
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
         reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
         orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
@@ -104,7 +108,15 @@ def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
         return None
 
 
-def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener]) -> MoldSettings:
+def _open_files(*, alone: bool) -> int:
+    """The soft limit as it was found; where the master is alone it is raised: a worker is three files to it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if alone and 0 <= before < _MOST_FILES:
+        linux.limit_open_files(_MOST_FILES)
+    return before
+
+
+def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], files: int) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -120,6 +132,7 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener]) -> 
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
+        open_files=files,
     )
 
 

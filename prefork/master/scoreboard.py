@@ -103,16 +103,21 @@ class Scoreboard:
         """What a mold of this generation is started with: another one of the present generation with its config."""
         return self.config if generation == self.generation else self.next_config
 
-    def words_at_birth(self, worker: WorkerId) -> dict[int, int]:
+    def words_at_birth(self, worker: WorkerId, replaces: WorkerId | None) -> dict[int, int]:
         """What the slot of a newcomer says: whether it is born paused, and how many sessions it may ever accept."""
         return {
-            wire.WANTED: wire.WANT_PAUSE_OPERATOR if self.goals.paused else 0,
+            wire.WANTED: wire.WANT_PAUSE_OPERATOR if self.paused_by_operator(replaces) else 0,
             wire.MAX_SERVED: served_limit(self.limits, self._seed, worker),
         }
 
     def count(self, phase: Phase) -> int:
         """How many workers are in this phase."""
         return sum(worker.phase is phase for worker in self.workers.values())
+
+    def paused_by_operator(self, replaces: WorkerId | None) -> bool:
+        """Whether a newcomer is: the operator paused the pool, or the worker whose place it was born to take."""
+        old = self.workers.get(replaces) if replaces is not None else None
+        return self.goals.paused or (old is not None and Owner.OPERATOR in old.paused_by)
 
     # -- out
 
@@ -212,6 +217,8 @@ class Scoreboard:
                 self.goals.stop(now, self.limits)
         else:
             worker.said(record, now)
+        if isinstance(record, wire.Ready) and self.paused_by_operator(worker.replaces):  # since its birth, maybe
+            worker.paused_by |= {Owner.OPERATOR}
 
     def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1
@@ -257,7 +264,7 @@ class Scoreboard:
         match done.decision:
             case Spawn(generation=generation, replaces=replaces) if done.worker is not None:
                 worker = WorkerRecord(done.worker, generation, done.at, replaces)
-                worker.paused_by = frozenset({Owner.OPERATOR}) if self.goals.paused else frozenset()
+                worker.paused_by = frozenset({Owner.OPERATOR}) if self.paused_by_operator(replaces) else frozenset()
                 self.workers[done.worker] = worker
             case StartMold(generation=generation):
                 if generation != self.generation:  # not another mold of this one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -27,6 +28,14 @@ def die_with_parent(signum: int) -> None:
 def name_thread(name: str) -> None:
     """`/proc/PID/comm` says the first 15 bytes of `name`."""
     _prctl(_PR_SET_NAME, name.encode("utf-8", "replace")[:15])
+
+
+def limit_open_files(soft: int) -> int:
+    """The soft limit is `soft`, or the hard one if that is lower; returns what it was before."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return before
 
 
 def become_subreaper(on: bool = True) -> bool:

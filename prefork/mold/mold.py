@@ -97,6 +97,7 @@ class Mold:
         if os.getppid() != settings.master:
             return None
         set_title(settings.name, f"mold {settings.generation}")
+        linux.limit_open_files(settings.open_files)
         memory, sink_fd, *listener_fds = fds
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")

@@ -26,5 +26,7 @@ class MoldSettings(NamedTuple):
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
     boot_timeout_ns: int
+    open_files: int
+    """The soft limit that mold and workers live under: as it was before the master raised its own."""
     generation: int = 0
     """The mold's, once it is READY."""

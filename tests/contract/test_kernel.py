@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -81,6 +82,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         yield FakeWorld()
         return
+    with real_world() as world:
+        yield world
+
+
+@contextmanager
+def real_world() -> Iterator[RealWorld]:
     sink = log.open_sink()
     listener = Listener(TcpAddress("127.0.0.1", 0), 64)
     before = linux.become_subreaper()
@@ -111,6 +118,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         heartbeat_timeout_ns=10 * SECOND,
         drain_timeout_ns=10 * SECOND,
         boot_timeout_ns=10 * SECOND,
+        open_files=1024,
     )
     return told._replace(**changed)._asdict()
 

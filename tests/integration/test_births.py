@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import select
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import PoolConfig
-from prefork.policy.model import MoldPhase, Phase, PoolView
+from prefork.master import linux_kernel
+from prefork.master.facts import MoldExited, WorkerUnborn
+from prefork.master.processes import start_mold
+from prefork.policy.model import MoldPhase, Phase, PoolView, WorkerId
 from tests.apps.hangs_at_fork import Hangs
 from tests.apps.lines import Echo
 from tests.client import Client
+from tests.contract.test_kernel import real_world, until, with_mold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +73,10 @@ def hang(pool: LivePool, switch: Path) -> None:
     """A worker is gone, and the birth of another one hangs."""
     switch.touch()
     os.kill(pool.worker_pids()[1], signal.SIGKILL)
+    wait_until_it_hangs(switch)
+
+
+def wait_until_it_hangs(switch: Path) -> None:
     until = time.monotonic() + 5
     while not switch.with_suffix(".hangs").exists():
         assert time.monotonic() < until
@@ -146,3 +157,49 @@ def test_a_birth_that_hangs_ends_by_itself_when_the_master_is_gone(
     pool.signal(signal.SIGKILL)
     pool.wait()
     wait_until_gone(mold)
+
+
+def test_the_master_has_room_for_more_workers_than_a_common_limit_of_files_and_they_keep_that_limit(
+    prefork_pool: Start,
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        pool = prefork_pool(Echo, pool=static(60), wait=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    pool.wait_for(lambda view: serving(view) == 60, timeout=20)
+    assert "not born" not in pool.log
+    limits = {resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in pool.worker_pids().values()}
+    assert limits == {100}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_after_a_bug_nothing_is_left_running_not_even_a_birth_that_hangs(
+    switch: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("HANG_IN", where)
+    with real_world() as world:
+        kernel = with_mold(world, app="tests.apps.hangs_at_fork:Hangs")
+        mold = kernel.mold_pid(1)
+        assert mold is not None
+        switch.touch()
+        kernel.fork(WorkerId(1), 1, {})
+        wait_until_it_hangs(switch)
+        kernel.fork(WorkerId(2), 1, {})
+    wait_until_gone(mold)
+
+
+def test_a_mold_that_dies_before_it_is_told_anything_is_one_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stillborn(channel: socket.socket) -> int:
+        pid = start_mold(channel)
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+
+    monkeypatch.setattr(linux_kernel, "start_mold", stillborn)
+    with real_world() as world:
+        world.kernel.start_mold(1, {})
+        assert until(world.kernel, MoldExited) == MoldExited(1, "SIGKILL")
+        world.kernel.fork(WorkerId(1), 1, {})
+        assert until(world.kernel, WorkerUnborn) == WorkerUnborn(WorkerId(1), errno.ESRCH)

@@ -72,4 +72,5 @@ def _settings(config: ServerConfig) -> MoldSettings:
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
+        open_files=1024,
     )

@@ -11,9 +11,10 @@ import pytest
 
 from prefork import wire
 from prefork.errors import AppError, ConfigError
+from prefork.master.facts import WorkerSaid
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
-from prefork.policy.model import Phase, Reason, WorkerId
+from prefork.policy.model import Owner, Phase, Reason, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -313,3 +314,38 @@ def test_the_log_lines_that_a_worker_lost_are_counted_after_its_end_too() -> Non
     kernel.after(3 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
     master.run(4)
     assert totals == [7, 7]
+
+
+def test_each_party_resumes_its_own_pause_alone() -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"})
+    kernel = master.kernel
+    seen: list[frozenset[Owner]] = []
+
+    def ask(act: str, owner: str) -> None:
+        kernel.tell_master(WorkerSaid(WorkerId(1), wire.Request(act, owner)))
+
+    def note() -> None:
+        seen.append(master.board.workers[WorkerId(1)].paused_by)
+
+    for at, act, owner in ((1, "pause", "app"), (3, "resume", "operator"), (6, "resume", "app")):
+        kernel.after(at * SECOND, partial(ask, act, owner))
+    master.signal_after(2, signal.SIGUSR1)
+    master.signal_after(4, signal.SIGUSR1)
+    master.signal_after(5, signal.SIGUSR2)
+    for at in range(1, 7):
+        kernel.after(at * SECOND + SECOND // 2, note)
+    master.run(8)
+    app, both = frozenset({Owner.APP}), frozenset({Owner.APP, Owner.OPERATOR})
+    assert seen == [app, both, app, both, app, frozenset()]
+
+
+def test_a_pause_that_comes_while_the_successor_boots_is_the_successors_too() -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"})
+    kernel = master.kernel
+    kernel.after(SECOND, lambda: setattr(kernel, "boot_ns", 2 * SECOND))
+    master.signal_after(1, signal.SIGHUP)
+    kernel.after(2 * SECOND, lambda: kernel.tell_master(WorkerSaid(WorkerId(1), wire.Request("pause", "operator"))))
+    left: list[tuple[int, frozenset[Owner]]] = []
+    kernel.after(5 * SECOND, lambda: left.extend((each.id, each.paused_by) for each in master.board.workers.values()))
+    master.run(6)
+    assert left == [(2, frozenset({Owner.OPERATOR}))]
