@@ -1,21 +1,25 @@
 # make serve     set up and serve the echo example on 127.0.0.1:10000
-# make test      set up and run every check and test
+# make test      set up and run every check and test; as root with apt-get, install what they need (tests/needs.py)
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
+# make docs      write docs/CONFIG.md anew, from the config model
 # make bench     measure (nothing in it passes or fails)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 
-.PHONY: serve test test-all lint types imports tests bench setup clean
+.PHONY: serve test test-all lint types imports tests docs bench setup system clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title]' --group dev
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop]' --group dev
 	touch $@
+
+system:
+	@$(PYTHON) tests/needs.py
 
 serve: setup
 	$(RUN)/prefork serve examples/echo.py:Echo --listen tcp://127.0.0.1:10000
@@ -32,7 +36,7 @@ types: setup
 imports: setup
 	$(RUN)/lint-imports
 
-tests: setup
+tests: setup system
 	$(RUN)/python -m pytest
 
 test-all:
@@ -42,6 +46,9 @@ test-all:
 	    $(MAKE) test PYTHON=python$$version VENV=.venvs/$$version || exit 1; \
 	  else echo "== Python $$version is not installed: left out"; fi; \
 	done
+
+docs: setup
+	$(RUN)/prefork schema --markdown > docs/CONFIG.md
 
 bench: setup
 	$(RUN)/python bench/pool.py

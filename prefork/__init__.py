@@ -16,8 +16,25 @@ if TYPE_CHECKING:
     from prefork.app.framing import FramingError as FramingError
     from prefork.app.framing import Lines as Lines
     from prefork.app.framing import Stream as Stream
+    from prefork.app.framing.blocks import Fixed as Fixed
+    from prefork.app.framing.blocks import LengthPrefixed as LengthPrefixed
+    from prefork.app.framing.blocks import Netstring as Netstring
+    from prefork.app.framing.composed import Codec as Codec
+    from prefork.app.framing.composed import compose as compose
+    from prefork.app.framing.http1 import H11 as H11
+    from prefork.app.framing.http1 import Request as Request
+    from prefork.app.framing.http1 import Response as Response
+    from prefork.app.framing.json_lines import JSON as JSON
+    from prefork.app.framing.json_lines import JSONLines as JSONLines
+    from prefork.app.framing.messagepack import MessagePack as MessagePack
+    from prefork.app.session import Address as Address
     from prefork.app.session import Conn as Conn
+    from prefork.app.session import DrainTimeoutError as DrainTimeoutError
     from prefork.app.session import Session as Session
+    from prefork.app.session import WriteLimitError as WriteLimitError
+    from prefork.app.session import WriteLimits as WriteLimits
+    from prefork.app.worker import Server as Server
+    from prefork.app.worker import Worker as Worker
     from prefork.config import ServerConfig as ServerConfig
     from prefork.errors import AppError as AppError
     from prefork.errors import BootError as BootError
@@ -32,25 +49,42 @@ if TYPE_CHECKING:
     from prefork.policy.config import StaticSizing as StaticSizing
 
 _HOME = {
+    "Address": "prefork.app.session",
     "App": "prefork.app.app",
     "AppError": "prefork.errors",
     "BootError": "prefork.errors",
     "BugError": "prefork.errors",
+    "Codec": "prefork.app.framing.composed",
     "ConfigError": "prefork.errors",
     "Conn": "prefork.app.session",
     "CrashConfig": "prefork.policy.config",
     "Decoder": "prefork.app.framing",
+    "DrainTimeoutError": "prefork.app.session",
+    "Fixed": "prefork.app.framing.blocks",
     "Framer": "prefork.app.framing",
     "FramingError": "prefork.app.framing",
+    "H11": "prefork.app.framing.http1",
+    "JSON": "prefork.app.framing.json_lines",
+    "JSONLines": "prefork.app.framing.json_lines",
+    "LengthPrefixed": "prefork.app.framing.blocks",
     "Lines": "prefork.app.framing",
+    "MessagePack": "prefork.app.framing.messagepack",
+    "Netstring": "prefork.app.framing.blocks",
     "PoolConfig": "prefork.policy.config",
     "PreforkError": "prefork.errors",
     "RecycleConfig": "prefork.policy.config",
+    "Request": "prefork.app.framing.http1",
+    "Response": "prefork.app.framing.http1",
+    "Server": "prefork.app.worker",
     "ServerConfig": "prefork.config",
     "Session": "prefork.app.session",
     "SpareSizing": "prefork.policy.config",
     "StaticSizing": "prefork.policy.config",
     "Stream": "prefork.app.framing",
+    "Worker": "prefork.app.worker",
+    "WriteLimitError": "prefork.app.session",
+    "WriteLimits": "prefork.app.session",
+    "compose": "prefork.app.framing.composed",
     "serve": "prefork.master.serve",
 }
 

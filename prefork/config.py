@@ -122,12 +122,14 @@ class ServerConfig(_Table):
     backend: str = Field(default="selectors", min_length=1, description="The loop that a worker runs.")
     control: Annotated[Path | Literal[False] | None, BeforeValidator(_control)] = Field(
         default=None,
-        description="This instance's control socket; false: none. Left out: one under $XDG_RUNTIME_DIR/prefork.",
+        description="This instance's control socket; false: none. "
+        "Left out: PID.ctl in $XDG_RUNTIME_DIR/prefork, or in /tmp/prefork-UID.",
     )
     name: str = Field(
         default="prefork",
         pattern=_NAME_PATTERN,
-        description="What this instance is called in process titles and status.",
+        description="What this instance is called in process titles and status: letters, digits, '_', '.', '-', "
+        "64 at most.",
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="How many workers, and for how long.")
     backends: dict[str, dict[str, Any]] = Field(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import socket
 import stat
+import sys
 from datetime import UTC, datetime
+from select import POLLOUT, poll
 
 MAX_LINE = 16 * 1024
 """Bytes; longer lines are cut."""
@@ -23,6 +24,7 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.dropped = 0
+        self._word: memoryview | None = None
         mode = os.fstat(fd).st_mode
         self._socket = socket.socket(fileno=os.dup(fd)) if stat.S_ISSOCK(mode) else None
         self._may_block = not stat.S_ISREG(mode) and os.get_blocking(fd)
@@ -40,7 +42,17 @@ class Sink:
         except (OSError, ValueError):  # full, closed, gone: the pool goes on
             sent = 0
         if sent != len(raw):
-            self.dropped += 1
+            self.drop()
+
+    def drop(self) -> None:
+        """Count a line that was lost."""
+        self.dropped += 1
+        if self._word is not None:
+            self._word[0] = self.dropped
+
+    def count_in(self, word: memoryview) -> None:
+        """Begin at 0, and keep the count in this one word of format "Q" too."""
+        self.dropped, self._word = 0, word
 
     def close(self) -> None:
         """Close the description; later lines are dropped."""
@@ -51,9 +63,9 @@ class Sink:
 
 
 def _writable(fd: int) -> bool:
-    poller = select.poll()
-    poller.register(fd, select.POLLOUT)
-    return any(mask & select.POLLOUT for _, mask in poller.poll(0))
+    poller = poll()
+    poller.register(fd, POLLOUT)
+    return any(mask & POLLOUT for _, mask in poller.poll(0))
 
 
 def open_sink(fd: int = 2) -> Sink:
@@ -72,6 +84,28 @@ def open_sink(fd: int = 2) -> Sink:
     return Sink(os.dup(fd))
 
 
+def occupy_standard_fds() -> list[int]:
+    """Descriptors 0, 1 and 2 are open; returns those that were closed, now on /dev/null.
+
+    Else the next socket would get such a number, and what is printed there would go to a peer.
+    """
+    closed = []
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            closed.append(os.open(os.devnull, os.O_RDWR))  # the lowest that is free: `fd`
+            os.set_inheritable(fd, True)
+    return closed
+
+
+def reopen_standard_streams() -> None:
+    """For a program of prefork's own: where Python found a stream closed, what is printed there goes to /dev/null."""
+    occupy_standard_fds()
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the program
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+
+
 class SinkHandler(logging.Handler):
     """Standard logging into a sink; a line break inside a message is escaped, a traceback is indented below it."""
 
@@ -85,7 +119,7 @@ class SinkHandler(logging.Handler):
         try:
             self._sink.write(self.text(record))
         except Exception:  # noqa: BLE001 - a broken __str__ in a user's exception must not end the session
-            self._sink.dropped += 1
+            self._sink.drop()
 
     def text(self, record: logging.LogRecord) -> str:
         """The record as `<UTC time> <LEVEL> <who>: <message>`."""

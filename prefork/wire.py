@@ -47,18 +47,24 @@ CPU = 12
 """Process CPU ns, read with RSS."""
 CPU_AT = 13
 """Monotonic ns at which CPU was read."""
+DROPPED = 15
+"""Log lines of prefork's own that could not be written; stored by whoever logs, under the lock of the log's handler."""
 
 # written by the master alone
 WANTED = 16
 """WANT_* bits."""
 DRAIN_BY = 17
 """Monotonic ns: deadline of the drain; 0 = none."""
+MAX_SERVED = 18
+"""Sessions that the worker may ever accept, its jitter included, written before the birth; 0 = no limit."""
 
 GATE_FULL = 1
 GATE_PAUSED = 2
 GATE_DRAINING = 4
 GATE_BACKOFF = 8
 """Out of file descriptors: no accept until one is free."""
+GATE_SPENT = 16
+"""It has accepted MAX_SERVED sessions. Never falls; a sweep accepts in spite of it."""
 
 WANT_PAUSE_OPERATOR = 1
 WANT_PAUSE_APP = 2

@@ -7,41 +7,54 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from prefork.app.framing import Framer, Lines
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
-from prefork.app.styles import style_of
+from prefork.app.styles import check_hook, style_of
 from prefork.errors import AppError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prefork.app.session import Address
     from prefork.app.styles import Style
+    from prefork.app.worker import Worker
 
 T = TypeVar("T")
 
+_FRAMERS = "there are: Lines, Stream, Fixed, LengthPrefixed, Netstring, JSONLines, MessagePack, H11, compose"
 _NO_FRAMER = "{} names no framer: write `framer = Lines` (or Stream, ...) in its body, or give App(…, framer=Lines)"
 
 
 class App:
     """What is served: a Session class, or any callable without arguments that makes a Session.
 
-    `framer`: for sessions that name none; where both do, this one is taken. Raises TypeError for what can't be served.
+    `framer`: for sessions that name none; where both do, this one is taken. `admit(peer, listener)`: whether that peer
+    may have a session; False, or an exception, closes the connection before one exists. `started(worker)`: called in
+    each worker before it accepts; an exception fails its boot. `stopping(worker)`: called in each worker that ends in
+    an orderly way, after its last session. Raises TypeError for what can't be served.
     """
 
-    __slots__ = ("_framer", "_given", "_made_of_it", "handler", "style")
+    __slots__ = ("_framer", "_made", "admit", "handler", "started", "stopping", "style")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an app consists of
         self,
         handler: Callable[[], Session[T]],
         *,
         style: Style | None = None,
         framer: Framer[T] | type[Framer[T]] | None = None,
+        admit: Callable[[Address, Address], bool] | None = None,
+        started: Callable[[Worker], object] | None = None,
+        stopping: Callable[[Worker], object] | None = None,
     ) -> None:
         if style not in (None, "session"):
             raise TypeError(f"style {style!r} is not known; there is: session")
+        for name, hook in (("admit", admit), ("started", started), ("stopping", stopping)):
+            check_hook(name, hook)
+        self.admit = admit
+        self.started = started
+        self.stopping = stopping
         self.handler: Callable[[], Session[Any]] = handler
         self.style: Style = style_of(handler)
-        self._given: object = Lines
-        self._made_of_it: Framer[Any] = Lines()
-        self._framer: Framer[Any] | None = None if framer is None else self._made(framer)
+        self._made: tuple[object, Framer[Any]] = Lines, Lines()
+        self._framer: Framer[Any] | None = None if framer is None else self.framer(framer)
         if isinstance(handler, type) and framer is None:
             self._check(handler)
 
@@ -59,27 +72,28 @@ class App:
         framer = getattr(session, "framer", None)
         if framer is None:
             raise TypeError(_NO_FRAMER.format(type(session).__qualname__))
-        return self._made(framer)
+        return self.framer(framer)
+
+    def framer(self, given: object) -> Framer[Any]:
+        """The instance that a framer or a framer class stands for; the last one is remembered. Raises TypeError."""
+        of, made = self._made
+        if given is of:
+            return made
+        if isinstance(given, type) and issubclass(given, Framer):
+            made = _instance(given)
+            self._made = given, made  # at once, for threads
+            return made
+        if isinstance(given, Framer):
+            return given
+        raise TypeError(f"framer {given!r:.60} is no Framer; {_FRAMERS}")
 
     def _check(self, handler: type) -> None:
         """Refuse at once what would fail at every connection; an `__init__` may still set a framer."""
         framer = getattr(handler, "framer", None)
         if framer is not None:
-            self._made(framer)
+            self.framer(framer)
         elif "__init__" not in {name for base in handler.__mro__[:-1] for name in vars(base)}:
             raise TypeError(_NO_FRAMER.format(handler.__qualname__))
-
-    def _made(self, framer: object) -> Framer[Any]:
-        """The instance that a framer or a framer class stands for; the last one is remembered."""
-        if framer is self._given:
-            return self._made_of_it
-        if isinstance(framer, type) and issubclass(framer, Framer):
-            self._made_of_it = _instance(framer)
-            self._given = framer
-            return self._made_of_it
-        if isinstance(framer, Framer):
-            return framer
-        raise TypeError(f"framer {framer!r:.60} is no Framer; there are: Lines, Stream")
 
 
 def _instance(framer: Callable[[], Framer[Any]]) -> Framer[Any]:

@@ -7,14 +7,17 @@ once. An exception in any of them ends this session alone. Everything sent durin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.app.framing import Framer
+    from prefork.app.worker import Server, Worker
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Address(NamedTuple):
@@ -29,6 +32,22 @@ class Address(NamedTuple):
         if self.port is None:
             return f"unix:{self.host}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """How much may wait for a peer that reads slowly, in bytes of its session's output that the kernel refused."""
+
+    high: int = 64 * 1024
+    """More than this, and `pause_writing` is called."""
+    low: int = 16 * 1024
+    """Down to this again, and `resume_writing` is called."""
+    hard: int = 16 * 1024 * 1024
+    """What is sent while more than this waits ends the session: memory is bounded by it and one callback's output."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= self.hard:
+            raise ValueError(f"write limits {self.low}, {self.high}, {self.hard}: expected 0 <= low <= high <= hard")
 
 
 class Timer(Protocol):
@@ -60,6 +79,36 @@ class Conn(ABC):
         """End the session now; what has not left is dropped and the peer sees a reset."""
 
     @abstractmethod
+    def send_eof(self) -> None:
+        """Let the peer read end of input when everything sent has left; receiving goes on.
+
+        A later send raises RuntimeError. Does nothing once `is_closing`.
+        """
+
+    @abstractmethod
+    def pause_reading(self) -> None:
+        """Receive nothing until `resume_reading`: the peer is held up by TCP, and its end is not noticed either."""
+
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Receive again, first what was read before the pause."""
+
+    @abstractmethod
+    def set_framer(self, framer: Framer[Any] | type[Framer[Any]], /) -> None:
+        """Speak another protocol from the next item on, in both directions; bytes read and not yet received go to it.
+
+        Raises TypeError for what is no framer.
+        """
+
+    @abstractmethod
+    def offload(self, fn: Callable[[], R], then: Callable[[R], object] | None = None, /) -> None:
+        """Run `fn()` in a thread of this worker, then `then(result)` on the loop.
+
+        An exception of either ends the session. A drain waits for it; when the session ends before, the result is
+        dropped, for a thread can't be cancelled. A worker has as many such threads as cores and four more, 32 at most.
+        """
+
+    @abstractmethod
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401
         """Call `fn(*args)` after `seconds`, unless it is cancelled or the session ends before."""
 
@@ -88,6 +137,16 @@ class Conn(ABC):
     def listener(self) -> Address:
         """The listener that took the connection: tells two ports of one app apart."""
 
+    @property
+    @abstractmethod
+    def worker(self) -> Worker:
+        """The worker process that this session lives in."""
+
+    @property
+    @abstractmethod
+    def server(self) -> Server:
+        """The pool."""
+
 
 class Session(Generic[T]):
     """One connection's code: subclass it, name a framer, write the callbacks that matter.
@@ -99,6 +158,8 @@ class Session(Generic[T]):
     """Set before `opened`; not there yet in `__init__`."""
     framer: Framer[T] | type[Framer[T]]
     """`Lines`, or `Lines(limit=1024)`."""
+    write_limits: WriteLimits = WriteLimits()
+    """A class or an `__init__` may set others."""
 
     def opened(self) -> None:
         """The connection is there, nothing was read."""
@@ -109,6 +170,18 @@ class Session(Generic[T]):
     def flushed(self) -> None:
         """Everything sent so far has left for the kernel."""
 
+    def pause_writing(self) -> None:
+        """More than `write_limits.high` bytes wait for the peer: send less. By default: `conn.pause_reading`.
+
+        So a peer that asks and doesn't read the answers is held up, and loses nothing. Who also pauses reading for
+        reasons of its own overrides this and `resume_writing`.
+        """
+        self.conn.pause_reading()
+
+    def resume_writing(self) -> None:
+        """No more than `write_limits.low` bytes wait any more. By default: `conn.resume_reading`."""
+        self.conn.resume_reading()
+
     def eof(self) -> None:
         """The peer sends no more, but may still read. A frame that was cut short is dropped. By default: `close`."""
         self.close()
@@ -117,18 +190,18 @@ class Session(Generic[T]):
         """This worker is to end in `seconds_left`, and this session isn't idle: finish soon.
 
         The rule. A session is *idle* when all of this holds: the peer's bytes end between two frames, everything sent
-        has left, no `call_later` is pending, and it has received something or is older than 0.1 s (a request just
-        sent may still be on its way). From the moment that the worker drains, a session that is idle is closed at
-        once, without this call; any other is told here, once, and closed as soon as it becomes idle. What the kernel
-        holds at that moment is read first. Who isn't idle by the deadline is aborted, and `closed` gets a
-        `DrainTimeoutError`.
+        has left, no `call_later` and no `offload` is pending, reading isn't paused, and it has received something or is
+        older than 0.1 s (a request just sent may still be on its way). From the moment that the worker drains, a
+        session that is idle is closed at once, without this call; any other is told here, once, and closed as soon as
+        it becomes idle. What the kernel holds at that moment is read first. Who isn't idle by the deadline is aborted,
+        and `closed` gets a `DrainTimeoutError`.
         """
 
     def closed(self, exc: BaseException | None, /) -> None:
         """The session is over; called exactly once, as the last callback, if the session was made.
 
         `exc` is what ended it: an exception of a callback, FramingError, the OSError of a lost connection,
-        DrainTimeoutError; None after `close`, `abort` and the peer's orderly end.
+        WriteLimitError, DrainTimeoutError; None after `close`, `abort` and the peer's orderly end.
         """
 
     def send(self, item: T, /) -> None:
@@ -142,3 +215,7 @@ class Session(Generic[T]):
 
 class DrainTimeoutError(TimeoutError):
     """The worker's drain reached its deadline before the session was idle."""
+
+
+class WriteLimitError(BufferError):
+    """The session sent while more than `write_limits.hard` bytes waited for a peer that doesn't read."""

@@ -32,6 +32,14 @@ def style_of(handler: object) -> Style:
     return "session"
 
 
+def check_hook(name: str, hook: object) -> None:
+    """Raise TypeError, in one line, for a hook of an App that can't be called."""
+    if hook is not None and not callable(hook):
+        raise TypeError(f"{name} {hook!r:.60} can't be called: give a function")
+    if inspect.iscoroutinefunction(hook):
+        raise TypeError(f"{name} {_name(hook)} is a coroutine function: give a plain function")
+
+
 def _name(handler: object) -> str:
     return str(getattr(handler, "__qualname__", None) or f"{handler!r:.60}")
 

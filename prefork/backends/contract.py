@@ -30,6 +30,16 @@ everything through a `Tether`, which does the talking to the master; what a loop
 23. SystemExit from a callback leaves `run`.
 24. A listener that the master shut down is an empty one: it is left alone, and a sweep is over.
 25. `call_later` calls on the loop, is cancelled with its session, and its exception is the session's.
+26. Reading paused: nothing is received and the peer is held up; resumed, what was read before comes first, then EOF.
+27. Write limits: over `high` the session is told to pause, down to `low` to resume; what it sends over `hard` ends it.
+28. `set_framer` holds from the next item on, and no byte is lost or seen twice.
+29. `send_eof`: the peer reads end of input after all that was sent, and may still send.
+30. `offload` runs in a thread, `then` on the loop; its exception is the session's; a drain waits for it.
+31. `admit` refuses before a session exists: REFUSED counts it, ACCEPTED doesn't.
+32. `started` is called before READY, and its exception leaves `run`; `stopping` after the last session.
+33. What the user's code asks of worker and server reaches the master as a request of the app.
+34. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
+    sessions that are open go on. A sweep accepts all the same.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """The gate of a worker: may it accept, must it drain, is it done. Sans-IO: no clock, no socket.
 
-Theory. The gate is the whole session cap: a place is taken at accept, so the cap is exact. It shuts for four reasons,
-each with a bit of its own (`wire.GATE_*`), and opens when none is left. What the master wants arrives as `wire.WANT_*`
-bits; a drain and a retirement once begun are never taken back.
+Theory. The gate is the whole session cap: a place is taken at accept, so the cap is exact, and so is the number of
+sessions that a worker ever serves. It shuts for five reasons, each with a bit of its own (`wire.GATE_*`), and opens
+when none is left. What the master wants arrives as `wire.WANT_*` bits; a drain and a retirement once begun are never
+taken back, and who is spent stays so.
 
 Retire: without a session the worker ends; with one it says DECLINED, once for each serial number, and stays.
-Sweep: a drain that first takes what is still queued: below the cap it goes on accepting until the master takes the bit
-back, or shuts the listener.
+Sweep: a drain that first takes what is still queued: below the cap, spent or not, it goes on accepting until the master
+takes the bit back, or shuts the listener.
 Out of descriptors: no accept for a while that doubles from 10 ms to 0.5 s, or until a descriptor of ours is free.
 """
 
@@ -17,6 +18,7 @@ from prefork import wire
 SHORTEST_BACKOFF_NS = 10_000_000
 LONGEST_BACKOFF_NS = 500_000_000
 LOG_INTERVAL_NS = 1_000_000_000
+_UNLIMITED = 1 << 62
 
 
 class Gate:
@@ -25,6 +27,7 @@ class Gate:
     __slots__ = (
         "_backoff_ns",
         "_counts",
+        "_left",
         "_logged_at",
         "_max_sessions",
         "_orphaned",
@@ -42,9 +45,11 @@ class Gate:
         "sweeping",
     )
 
-    def __init__(self, max_sessions: int) -> None:
-        """Open, without a session. `max_sessions`: 0 = no cap."""
+    def __init__(self, max_sessions: int, max_served: int = 0) -> None:
+        """Open, without a session. `max_sessions` at one time, `max_served` ever; 0 = no limit."""
         self._max_sessions = max_sessions
+        self._left = max_served or _UNLIMITED
+        """Sessions until it is spent."""
         self._counts = max_sessions > 0
         """Whether the number of sessions matters: there is a cap, or an end to wait for."""
         self._wanted = 0
@@ -63,6 +68,16 @@ class Gate:
         self.open = True
         self.bits = 0
         self.actual = 0
+
+    @property
+    def max_sessions(self) -> int:
+        """The cap; 0 = none."""
+        return self._max_sessions
+
+    def hold_at_most(self, sessions: int) -> None:
+        """Lower the cap, where it is over this: for a loop that can't hold more."""
+        self._max_sessions = min(self._max_sessions or sessions, sessions)
+        self._counts = True
 
     def learn(self, wanted: int) -> bool:
         """Take the master's WANT_* bits; True: say DECLINED."""
@@ -88,7 +103,8 @@ class Gate:
     def session_opened(self) -> None:
         """Take a place."""
         self.sessions += 1
-        if self._counts or self._backoff_ns:
+        self._left -= 1
+        if self._counts or self._backoff_ns or self._left <= 0:
             self.retry_at = self._backoff_ns = 0
             self._settle()
 
@@ -133,8 +149,9 @@ class Gate:
             | (wire.GATE_PAUSED if paused else 0)
             | (wire.GATE_DRAINING if leaving else 0)
             | (wire.GATE_BACKOFF if self.retry_at else 0)
+            | (wire.GATE_SPENT if self._left <= 0 else 0)
         )
-        self.open = not self.bits
+        self.open = not (self.bits & ~wire.GATE_SPENT if self.sweeping else self.bits)
         self.done = leaving and not self.sessions
         self.actual = (
             paused

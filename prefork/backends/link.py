@@ -1,4 +1,4 @@
-"""A session over a connection, for every loop: callbacks, framing, errors, close, flush, end of input, drain. Sans-IO.
+"""A session over a connection, for every loop: callbacks, framing, errors, close, end of input, drain. Sans-IO.
 
 Theory. A *link* is what a session knows as its `conn`. The loop moves bytes and tells the link what happened (`open`,
 `chunk_in`, `eof_in`, `lost`, `writable`, `drain`); the link calls the session. What the session asks for is never done
@@ -7,7 +7,10 @@ callbacks never overlap, what one callback sends leaves in one piece, and `close
 
     OPEN -- close() --> CLOSING -- all sent --> CLOSED           closed(None)
     OPEN, CLOSING -- abort() --> ABORTING -- flush --> CLOSED    closed(None)
-    any of them -- lost, failed, drain deadline --> CLOSED       closed(why)
+    any of them -- lost, failed, limit, deadline --> CLOSED      closed(why)
+
+Input is *halted* while the session pauses reading or is no longer OPEN: then nothing is read, and what was read stays
+in the decoder. Output is the other half's affair: `outlet`.
 
 Only `Exception` is the session's own affair: SystemExit and KeyboardInterrupt leave the loop and end the worker.
 """
@@ -20,70 +23,58 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from prefork.app.framing import NEED_MORE, Decoder, FramingError
-from prefork.app.session import Address, Conn, DrainTimeoutError, Session
-from prefork.backends.host import LinkTimer
+from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
+from prefork.app.session import Address, DrainTimeoutError, Session, WriteLimitError
+from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet
+from prefork.backends.pending import LinkJob, LinkTimer
 from prefork.backends.preface import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.session import Timer
+    from prefork.app.session import R, Timer
+    from prefork.app.worker import Server, Worker
+    from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
 
 _log = logging.getLogger("prefork.session")
 
-OPEN, CLOSING, ABORTING, CLOSED = range(4)
 FRESH_NS = 100_000_000
 """A session that has received nothing is idle only after so long: its first request may still be on the way."""
-GATHER_BYTES = 256 * 1024
-"""Pending pieces are joined up to this size for one send."""
 _OVER: Session[Any] = Session()
 """Stands for the session of a CLOSED link, so that the two don't keep each other in memory."""
+_TROUBLE = (FramingError, WriteLimitError)
+"""What a peer brings about: a warning, where the session's own exception is an error."""
 
 
-class Link(Conn):
-    """One connection and its session. A loop's subclass brings `pull`, `_interest`, `_release` and `_local`."""
+class Link(Outlet):
+    """One connection and its session. A loop's subclass brings `pull`, `_interest`, `_shut`, `_release`, `_local`."""
 
     __slots__ = (
-        "_blocked",
         "_decoder",
         "_draining",
-        "_encode",
         "_eof",
         "_fresh_until",
-        "_host",
+        "_halted",
         "_listener",
-        "_out",
         "_peer",
-        "_receiving",
-        "_state",
-        "_timers",
-        "_transmit",
-        "_wants_flushed",
+        "_pending",
         "session",
     )
 
     _decoder: Decoder[Any]
-    _encode: Callable[[Any], bytes]
 
-    def __init__(
-        self, host: Host, transmit: Callable[[bytes | memoryview], int], peer: object, listener: object
-    ) -> None:
-        """`transmit` gives bytes to the kernel and returns how many it took, or raises OSError. Names as socket's."""
-        self._host = host
-        self._transmit = transmit
+    def __init__(self, host: Host, transmit: Callable[[Piece], int], peer: object, listener: object) -> None:
+        """`transmit` as Outlet's; names as socket's."""
+        super().__init__(host, transmit)
         self._peer = peer
         self._listener = listener
-        self._state = OPEN
-        self._out: list[bytes | memoryview] = []
-        self._blocked = False
-        self._eof = False
+        self._halted = False
+        """Nothing may be received: the session pauses reading, or isn't OPEN."""
+        self._eof = 0
         self._draining = False
-        self._receiving = False
         self._fresh_until = 0
-        self._timers: set[LinkTimer] | None = None
-        self._wants_flushed = False
+        self._pending: set[LinkTimer | LinkJob] | None = None
         self.session = _OVER
 
     # -- what the loop brings ------------------------------------------------------------------------------------------
@@ -91,10 +82,6 @@ class Link(Conn):
     @abstractmethod
     def pull(self) -> None:
         """Read once, if the kernel holds anything, and tell `chunk_in`, `eof_in` or `lost`."""
-
-    @abstractmethod
-    def _interest(self) -> None:
-        """Wait for input only while `_reads`, for room to send only while `_blocked`."""
 
     @abstractmethod
     def _release(self, *, reset: bool) -> None:
@@ -106,7 +93,7 @@ class Link(Conn):
 
     @property
     def _reads(self) -> bool:
-        return self._state == OPEN and not self._eof
+        return not (self._halted or self._eof)
 
     # -- what the loop tells -------------------------------------------------------------------------------------------
 
@@ -117,28 +104,26 @@ class Link(Conn):
         try:
             self.session = session = app.session()
             session.conn = self
-            framer = app.framer_of(session)
-            self._decoder = framer.decoder()
-            self._encode = framer.encode
-            self._wants_flushed = type(session).flushed is not Session.flushed
+            self._speak(app.framer_of(session))
+            self._heeds = type(session).flushed is not Session.flushed
             session.opened()
         except Exception as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
     def chunk_in(self, chunk: bytes) -> None:
         """The peer sent `chunk`, which is not empty. What the session answers leaves with this call."""
-        if self._state:
+        if self._halted:
+            if not self._state:
+                self._decoder.feed(chunk)
             return
         self._fresh_until = 0
         self._receiving = True
-        decoder = self._decoder
         try:
-            item = decoder.take(chunk)
+            item = self._decoder.take(chunk)
             if item is not NEED_MORE:
                 self.session.received(item)
             else:
-                while not self._state and (item := decoder.next()) is not NEED_MORE:
-                    self.session.received(item)
+                self._deliver()
         except Exception as error:  # noqa: BLE001 - the user's code
             self._failed(error)
         self._receiving = False
@@ -149,54 +134,19 @@ class Link(Conn):
 
     def eof_in(self) -> None:
         """The peer sends no more."""
-        self._eof = True
+        self._eof = WANTED
         self._fresh_until = 0
-        if self._state == OPEN:
-            self._call(self.session.eof)
-        if self._state == OPEN:
+        if not self._state:
             self._interest()
-            self._settle()
+            self._resume()
 
     def lost(self, error: OSError) -> None:
         """The connection is broken."""
         self._finish(error)
 
-    def writable(self) -> None:
-        """There is room to send again."""
-        self._blocked = False
-        self.flush()
-        if self._state != CLOSED and not self._blocked:
-            self._interest()
-
-    def flush(self) -> None:
-        """Send what is pending, as far as it goes; then carry out an ending that was asked for."""
-        out = self._out
-        if self._blocked or self._state >= ABORTING:
-            if self._state == ABORTING:
-                self._finish(None)
-            return
-        sent = 0
-        transmit = self._transmit  # called as a method of self, a slot is looked up three times as slowly
-        try:
-            while out:
-                piece = out[0] if len(out) == 1 else self._gather()
-                sent = transmit(piece)
-                if sent != len(piece):
-                    out[0] = memoryview(piece)[sent:]
-                    self._block()
-                    return
-                del out[0]
-        except BlockingIOError:
-            self._block()
-        except OSError as error:
-            self._finish(error)
-        else:
-            if self._state or self._draining or self._wants_flushed:
-                self._flushed(sent)
-
     def drain(self, now: int, seconds_left: float) -> None:
         """The worker drains: what is idle closes, after a last look at what the kernel holds."""
-        self._draining = True
+        self._draining = self._heeds = True
         if self._reads:
             self.pull()
         if now >= self._fresh_until:
@@ -213,52 +163,53 @@ class Link(Conn):
 
     # -- what the session asks for -------------------------------------------------------------------------------------
 
-    def send(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Queue `data`."""
-        piece = data if type(data) is bytes else bytes(memoryview(data))
-        if piece and not self._state:
-            if not self._out and not self._receiving:
-                self._host.dirty.append(self)
-            self._out.append(piece)
-
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
-        """Encode and queue `item`."""
-        if self._state:
-            return
-        encode = self._encode
-        piece = encode(item)
-        if piece:
-            out = self._out
-            if not out and not self._receiving:
-                self._host.dirty.append(self)
-            out.append(piece)
-
     def close(self) -> None:
         """End when all is sent."""
         if self._state == OPEN:
-            self._state = CLOSING
-            if not self._receiving:
-                self._host.dirty.append(self)
-            if self._blocked:
+            self._enter(CLOSING)
+            if self._backlog is not None:
                 self._interest()
 
     def abort(self) -> None:
         """End without sending more."""
         if self._state < ABORTING:
-            self._state = ABORTING
-            self._host.dirty.append(self)
+            self._enter(ABORTING)
+
+    def pause_reading(self) -> None:
+        """Receive nothing."""
+        if not self._halted:
+            self._halted = True
+            self._interest()
+
+    def resume_reading(self) -> None:
+        """Receive again."""
+        if self._halted and self._state == OPEN:
+            self._halted = False
+            self._interest()
+            self._stir()
+
+    def set_framer(self, framer: Framer[Any] | type[Framer[Any]], /) -> None:
+        """Speak `framer` from the next item on."""
+        spoken = self._host.app.framer(framer)
+        if self._state == OPEN:
+            rest = self._decoder.rest()
+            self._speak(spoken)
+            if rest:
+                self._decoder.feed(rest)
+                self._stir()
+
+    def offload(self, fn: Callable[[], R], then: Callable[[R], object] | None = None, /) -> None:
+        """Run `fn()` in a thread."""
+        job = LinkJob(self, fn, then)
+        self._await(job)
+        self._host.offloads.run(job, self._host.post)
 
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
         """Call `fn(*args)` after `seconds`; never, where the session is over."""
         timers = self._host.timers
         timer = LinkTimer(timers, self, fn, args)
         timers.push(time.monotonic_ns() + max(0, int(seconds * 1e9)), timer)
-        if self._state >= ABORTING:
-            timer.void()
-            return timer
-        if self._timers is None:
-            self._timers = set()
-        self._timers.add(timer)
+        self._await(timer)
         return timer
 
     @property
@@ -289,47 +240,85 @@ class Link(Conn):
         """The listener that took the connection."""
         return address(self._listener)
 
-    # -- timers --------------------------------------------------------------------------------------------------------
+    @property
+    def worker(self) -> Worker:
+        """The worker."""
+        return self._host.worker
 
-    def timer_due(self, timer: LinkTimer, fn: Callable[..., object], args: tuple[Any, ...]) -> None:
-        """Make the call of `timer`."""
-        self.timer_over(timer)
+    @property
+    def server(self) -> Server:
+        """The pool."""
+        return self._host.server
+
+    # -- pending -------------------------------------------------------------------------------------------------------
+
+    def pending_due(self, pending: LinkTimer | LinkJob, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401
+        """Make the call that was waited for."""
+        self.pending_over(pending)
         if self._state < ABORTING:
             self._call(fn, *args)
 
-    def timer_over(self, timer: LinkTimer) -> None:
-        """Forget `timer`; by that a draining session may be idle, which is looked at after the callback."""
-        if self._timers is not None:
-            self._timers.discard(timer)
+    def pending_over(self, pending: LinkTimer | LinkJob) -> None:
+        """Forget it; by that a draining session may be idle, which is looked at after the callback."""
+        if self._pending is not None:
+            self._pending.discard(pending)
         if self._draining:
             self._host.dirty.append(self)
 
+    def _await(self, pending: LinkTimer | LinkJob) -> None:
+        if self._state >= ABORTING:
+            pending.void()
+        elif self._pending is None:
+            self._pending = {pending}
+        else:
+            self._pending.add(pending)
+
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _flushed(self, sent: int) -> None:
-        """Nothing is pending any more."""
-        if sent and self._wants_flushed and not self._state:
-            self._call(self.session.flushed)
-        self._settle()
-        if self._state == CLOSING and not self._out:
-            self._finish(None)
+    def _speak(self, framer: Framer[Any]) -> None:
+        self._decoder, encode = framer.pair()
+        if not self._own_eof:
+            self._encode = encode if type(framer).pair is Framer.pair else self._answering(encode)
 
-    def _gather(self) -> bytes | memoryview:
-        """Join the first pieces, as many as make one send."""
-        out = self._out
-        size = len(out[0])
-        count = 1
-        while count < len(out) and size + len(out[count]) <= GATHER_BYTES:
-            size += len(out[count])
-            count += 1
-        if count > 1:
-            out[:count] = [b"".join(out[:count])]
-        return out[0]
+    def _answering(self, encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+        """`encode`, and then a look at what the decoder held back until something was sent."""
 
-    def _block(self) -> None:
-        if not self._blocked:
-            self._blocked = True
-            self._interest()
+        def answer(item: Any) -> bytes:  # noqa: ANN401 - see Conn
+            piece = encode(item)
+            self._stir()
+            return piece
+
+        return answer
+
+    def _deliver(self) -> None:
+        """Hand over what the decoder holds; the session may close, pause, or set another framer between two items."""
+        while not self._halted and (item := self._decoder.next()) is not NEED_MORE:
+            self.session.received(item)
+
+    def _stir(self) -> None:
+        """Look at what the decoder holds when the callback that runs is over; until then the session isn't idle."""
+        if not self._receiving:
+            self.call_later(0, self._resume)
+
+    def _resume(self) -> None:
+        """Receive what is there, then the end of input, if it has come."""
+        if self._halted:
+            return
+        self._receiving = True
+        self._call(self._deliver)
+        if self._eof == WANTED and not self._halted:
+            self._eof = DONE
+            self._call(self.session.eof)
+        self._receiving = False
+        self._host.dirty.append(self)
+        if self._draining and self._reads:  # or it would be idle with a request that came while it was paused
+            self.pull()
+
+    def _enter(self, state: int) -> None:
+        self._state = state
+        self._halted = self._heeds = True
+        if not self._receiving or state == ABORTING:
+            self._host.dirty.append(self)
 
     def _grown(self) -> None:
         self._fresh_until = 0
@@ -337,7 +326,8 @@ class Link(Conn):
 
     def _is_idle(self) -> bool:
         """The rule of `Session.draining`."""
-        return not (self._out or self._timers or self._fresh_until or self._decoder.rest())
+        waits = self._out or self._backlog or self._pending or self._fresh_until
+        return not (waits or self._halted or self._decoder.rest())
 
     def _settle(self) -> None:
         """Close a draining session that is idle."""
@@ -345,22 +335,20 @@ class Link(Conn):
             self.close()
 
     def _call(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any callback
-        """Run the user's code: its exception ends this session and nothing else."""
+        """Run the user's code."""
         try:
             fn(*args)
         except Exception as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        """Log once, let go what was sent before the error, and end."""
-        if isinstance(error, FramingError):
-            _log.warning("session with %s ended: %s", self.peer, error)
-        else:
-            self._host.tether.session_failed()
-            _log.error("session with %s ended by %s", self.peer, _brief(error), exc_info=error)
-        if self._out and not self._blocked:
+        """Let go what was sent before the error, and end."""
+        if self._out and self._backlog is None:
             with contextlib.suppress(OSError):
                 self._transmit(b"".join(self._out))
+        if not isinstance(error, _TROUBLE):
+            self._host.tether.session_failed()
+            _log.error("session with %s ended by %s", self.peer, _brief(error), exc_info=error)
         self._finish(error)
 
     def _finish(self, why: Exception | None) -> None:
@@ -368,10 +356,14 @@ class Link(Conn):
             return
         reset = self._state == ABORTING
         self._state = CLOSED
+        self._halted = True
         self._out.clear()
-        for timer in self._timers or ():
-            timer.void()
-        self._timers = None
+        self._backlog = None
+        for pending in self._pending or ():
+            pending.void()
+        self._pending = None
+        if isinstance(why, _TROUBLE):
+            _log.warning("session with %s ended: %s", self.peer, why)
         session, self.session = self.session, _OVER
         if session is not _OVER:
             try:

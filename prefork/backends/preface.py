@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from socket import SocketType
 from typing import Any
 
 from prefork.app.session import Address
@@ -23,7 +24,7 @@ def accept(listener: socket.socket, family: int) -> socket.SocketType:
     `listener.accept()` without its layer of Python, which asks for the listener's family and type each time.
     """
     fd, _ = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept itself calls
-    return socket.SocketType(family, socket.SOCK_STREAM, 0, fd)
+    return SocketType(family, socket.SOCK_STREAM, 0, fd)
 
 
 def greet(connection: socket.SocketType) -> Any:  # noqa: ANN401 - the form depends on the family; `address` reads it

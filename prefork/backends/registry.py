@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from prefork.backends.contract import Backend
 
-_BUILT_IN = {"selectors": "prefork.backends.selector_loop"}
+_BUILT_IN = {
+    "selectors": "prefork.backends.selector_loop",
+    "asyncio": "prefork.backends.asyncio_loop",
+    "threads": "prefork.backends.thread_loop",
+}
 """Found also where prefork is not installed as a distribution."""
 _OURS = "prefork"
 

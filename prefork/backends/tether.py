@@ -11,11 +11,13 @@ that can't look.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
 import signal
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from prefork import wire
@@ -38,7 +40,7 @@ _HEARTBEAT, _TURN_AT, _BUSY = wire.HEARTBEAT, wire.TURN_AT, wire.BUSY
 _RING_NS = 50_000_000
 """A worker whose sessions rise rings at most so often: the master may have slept through an accept that was at once."""
 _GROWTH_BYTES = 2**20
-"""A worker whose memory grew by a sixteenth, and by so much, rings: a limit may be passed that the master knows of."""
+"""A worker whose memory grew by so much rings with its beat: a limit may be passed that the master knows of."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
 
@@ -78,6 +80,7 @@ class Tether:
         "_statm",
         "_turn_at",
         "_wakeup",
+        "_waking",
         "channel",
         "drain_by",
         "gate",
@@ -94,7 +97,7 @@ class Tether:
         self.channel = channel
         self.slot = slot
         self.settings = settings
-        self.gate = Gate(settings.max_sessions)
+        self.gate = Gate(settings.max_sessions, slot[wire.MAX_SERVED])
         self.orphaned = False
         self.drain_by = NEVER
         """Monotonic ns at which sessions are aborted; NEVER: no drain. Only ever moves earlier."""
@@ -109,7 +112,8 @@ class Tether:
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        """`wakeup_fd`: readable when a signal came; then call `signalled`."""
+        self._waking = Lock()
+        """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
 
@@ -130,7 +134,9 @@ class Tether:
     def close(self) -> None:
         """Close what the tether opened; the interval timer stays armed, for what runs after the loop may hang."""
         signal.set_wakeup_fd(-1)
-        for fd in (self._statm, self.wakeup_fd, self._wakeup):
+        with self._waking:  # or a thread would write into whatever has the number next
+            wakeup, self._wakeup = self._wakeup, -1
+        for fd in (self._statm, self.wakeup_fd, wakeup):
             os.close(fd)
 
     # -- turns -----------------------------------------------------------------------------------------------------
@@ -235,6 +241,12 @@ class Tether:
         self._say(wire.Request(act, owner))
         self._plan()
 
+    def wake(self) -> None:
+        """Make the loop turn; from any thread, at any time."""
+        with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
+            if self._wakeup >= 0:
+                os.write(self._wakeup, b"\0")
+
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""
         try:
@@ -294,8 +306,11 @@ class Tether:
         gate = self.gate
         words = (gate.bits, gate.actual)
         if words != self._published:
+            spent = words[0] & ~self._published[0] & wire.GATE_SPENT
             self._published = words
             self.slot[wire.GATE], self.slot[wire.ACTUAL] = words
+            if spent:  # the master has a successor to send, at once
+                self._say(wire.Bell())
 
     def _beat(self, now: int) -> None:
         settings = self.settings
@@ -314,7 +329,7 @@ class Tether:
     def _weigh(self, rss: int) -> None:
         """Ring when memory grew: the master sleeps until it has a reason to look."""
         rung = self._rung_rss
-        if rss > rung + max(_GROWTH_BYTES, rung >> 4):
+        if rss > rung + _GROWTH_BYTES:
             self._rung_rss = rss
             if rung:  # the first figure goes with READY
                 self._say(wire.Bell())

@@ -20,7 +20,7 @@ BROKEN_PIPE = 141
 _COMMANDS = {
     "serve": "Serve APP until a stop.",
     "check": "Check the config and print the effective policy: each number and where it comes from.",
-    "schema": "Print the JSON Schema of the config.",
+    "schema": "Print the JSON Schema of the config, or its reference as Markdown.",
     "backends": "List the loops that can run in a worker.",
     "status": "Show a running instance: pool, workers, the last decisions and their reasons.",
     "stop": "Stop a running instance and wait until it is gone.",

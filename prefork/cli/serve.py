@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import require_backend
 from prefork.errors import PreforkError
 from prefork.layers import load, require_app
-from prefork.master.signals import OPERATORS
 
 if TYPE_CHECKING:
     from prefork.layers import Sources
@@ -40,11 +38,9 @@ def become_master(sources: Sources) -> int:
     again: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # noqa: SLF001
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, OPERATORS)  # a Ctrl-C meanwhile waits for the master's handlers
     try:
         os.execv(sys.executable, [sys.executable, *again, "-P", "-m", "prefork.master", str(number)])  # noqa: S606 - no shell
     except (OSError, ValueError) as error:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, OPERATORS)
         raise PreforkError(f"serve: {sys.executable!r} can't be started again: {error}") from None
 
 

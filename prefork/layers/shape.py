@@ -89,7 +89,7 @@ def _walk(model: type[BaseModel], path: Path, found: Shape, kinds: tuple[str, ..
         here = (*path, name)
         if here in found.free:
             continue
-        members = _models(field.annotation)
+        members = models_in(field.annotation)
         if not members:
             known = found.leaves.get(here)
             found.leaves[here] = Leaf(here, field, (*(known.kinds if known else ()), *kinds))
@@ -100,7 +100,7 @@ def _walk(model: type[BaseModel], path: Path, found: Shape, kinds: tuple[str, ..
             _walk(member, here, found, (_kind(member),) if here in found.choices else ())
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any annotation
+def models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any annotation
     """Return the tables that a field may hold; none where it holds a value."""
     options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return [option for option in options if isclass(option) and issubclass(option, BaseModel)]

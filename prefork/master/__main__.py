@@ -17,11 +17,14 @@ from prefork.config import ServerConfig
 from prefork.errors import AppError, PreforkError
 from prefork.layers import Loaded, Sources, load
 from prefork.master.master import Setup, run_master
+from prefork.master.signals import hold_signals
 from prefork.mold import linux
+from prefork.mold.title import set_title
 
 
 def main() -> int:
     """Serve; returns the exit code."""
+    hold_signals()
     fd = int(sys.argv[1])
     os.lseek(fd, 0, os.SEEK_SET)
     with open(fd, encoding="utf-8") as file:
@@ -52,12 +55,16 @@ def _serve(told: dict[str, Any], announce: int | None) -> None:
         sources = None
         loaded = Loaded(ServerConfig.model_validate(told["config"]), {}, told.get("app_path"), None)
 
+    set_title(loaded.config.name, "master")
+
     def reload() -> ServerConfig:
         return load(sources).config if sources is not None else loaded.config
 
     run_master(
         loaded.config,
-        Setup(reload, told["sys_path"], loaded.app_path, loaded.config_file, lambda said: _say(announce, said)),
+        Setup(
+            reload, told["sys_path"], loaded.app_path, loaded.config_file, lambda said: _say(announce, said), alone=True
+        ),
     )
 
 

@@ -11,7 +11,6 @@ import signal
 from itertools import count
 from typing import TYPE_CHECKING
 
-from prefork import wire
 from prefork.master.facts import Performed
 from prefork.policy.model import EndMold, GiveUp, Kill, KillStep, Spawn, StartMold, WorkerId
 
@@ -50,12 +49,13 @@ class Effects:
         match decision:
             case Spawn(generation=generation):
                 worker = WorkerId(next(self._ids))
-                self._kernel.fork(worker, generation, wire.WANT_PAUSE_OPERATOR if self._board.goals.paused else 0)
+                self._kernel.fork(worker, generation, self._board.words_at_birth(worker))
                 return Performed(decision, now, worker)
             case Kill(worker=victim, step=step):
                 self._kernel.signal(victim, _SIGNALS[step])
             case StartMold(generation=generation):
-                self._kernel.start_mold(generation, self._settings(self._board.config_of(generation))._asdict())
+                settings = self._settings(self._board.config_of(generation))._replace(generation=generation)
+                self._kernel.start_mold(generation, settings._asdict())
             case EndMold(generation=generation, force=force):
                 self._kernel.end_mold(generation, force=force)
             case GiveUp():

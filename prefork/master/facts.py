@@ -57,6 +57,8 @@ class WorkerExited(NamedTuple):
     """Sessions that it ever accepted."""
     lost: int = 0
     """Sessions that it held at its end."""
+    dropped: int = 0
+    """Log lines that it could not write."""
 
     @property
     def how(self) -> str:

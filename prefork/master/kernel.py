@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prefork.master.facts import Fact
     from prefork.master.listeners import Queue
     from prefork.policy.model import WorkerId
@@ -34,8 +36,8 @@ class Kernel(Protocol):
     def end_mold(self, generation: int, *, force: bool) -> None:
         """Close its channel, or SIGKILL it."""
 
-    def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
-        """Ask the mold for a worker whose WANTED word is `wanted`; WorkerUnborn follows where that is refused."""
+    def fork(self, worker: WorkerId, generation: int, words: Mapping[int, int]) -> None:
+        """Ask the mold for a worker whose slot says `words`; WorkerUnborn follows where that is refused."""
 
     def tell(self, worker: WorkerId, wanted: int, drain_by: int) -> None:
         """Write the worker's WANTED and DRAIN_BY words and ring."""
@@ -44,7 +46,7 @@ class Kernel(Protocol):
         """Ring only: a connection may wait."""
 
     def signal(self, worker: WorkerId, signum: int) -> None:
-        """Signal the worker through its pidfd."""
+        """Signal the worker through its pidfd; SIGKILL also ends one that is not born yet, its mold apart."""
 
     def words(self, worker: WorkerId) -> list[int] | None:
         """The worker's slot; None where it is gone."""

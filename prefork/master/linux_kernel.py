@@ -25,70 +25,57 @@ from prefork.master.facts import (
     WorkerSaid,
     WorkerUnborn,
 )
-from prefork.master.processes import Process, Status, WorkerProcess, cpu_ns, oom_kills, start_mold
+from prefork.master.family import ended_children
+from prefork.master.poller import Poller
+from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
 from prefork.policy.model import WorkerId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from prefork.log import Sink
     from prefork.master.control import ControlServer
+    from prefork.master.family import Family
     from prefork.master.listeners import Listener, Queue
-
-_RECORDS_A_TURN = 64
-_LONGEST_WAIT_S = 3600.0
-"""epoll takes 24 days at most; a look too early is harmless."""
 
 
 class LinuxKernel:
     """The real one. `close` leaves nothing behind: no process, no descriptor, no handler."""
 
-    def __init__(self, listeners: Sequence[Listener], sink: Sink) -> None:
+    def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
-        self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._poller = Poller()
+        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch
+        """For the control socket, which is served from within `wait`."""
         self._slots = Slots()
         self._signals = SignalInbox()
         self._listeners = listeners
         self._sink = sink
-        self._molds: dict[int, Process] = {}
+        self._family = family
+        self._molds: dict[int, MoldProcess] = {}
         self._workers: dict[WorkerId, WorkerProcess] = {}
         self._ids_by_pid: dict[int, WorkerId] = {}
         self._unborn: set[WorkerId] = set()
         self._strangers_wait = False
-        self._oom_kills = oom_kills()
+        self._oom = OomKills()
         self._facts: list[Fact] = []
         self.control: ControlServer | None = None
         self.watch(self._signals.fd, select.EPOLLIN, self._signalled)
         for index, listener in enumerate(listeners):
-            self._callbacks[listener.socket.fileno()] = lambda _mask, index=index: self._arrived(index)  # type: ignore[misc]
-            self._epoll.register(listener.socket.fileno(), 0)
+            self.watch(listener.socket.fileno(), 0, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
 
     # -- time and facts
 
     def now(self) -> int:
         return time.monotonic_ns()
 
-    def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
-        """Call `callback(mask)` from within `wait`."""
-        self._callbacks[fd] = callback
-        self._epoll.register(fd, mask)
-
-    def unwatch(self, fd: int) -> None:
-        """Stop watching; nothing happens where it isn't watched."""
-        if self._callbacks.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-
     def wait(self, until: int | None) -> list[Fact]:
         if not self._facts:
-            ready = self._epoll.poll(self._timeout(until))
+            deadlines = (until, self.control.next_deadline() if self.control is not None else None)
+            self._poller.poll(min((each for each in deadlines if each is not None), default=None))
             self.wakeups += 1
-            for fd, mask in ready:
-                callback = self._callbacks.get(fd)
-                if callback is not None:
-                    callback(mask)
         if self.control is not None:
             self._facts += self.control.asked
             self.control.asked.clear()
@@ -96,15 +83,10 @@ class LinuxKernel:
         facts, self._facts = self._facts, []
         return facts
 
-    def _timeout(self, until: int | None) -> float | None:
-        deadlines = [until, self.control.next_deadline() if self.control is not None else None]
-        known = [deadline for deadline in deadlines if deadline is not None]
-        return min(_LONGEST_WAIT_S, max(0.0, (min(known) - time.monotonic_ns()) / 1e9)) if known else None
-
     def _signalled(self, _mask: int) -> None:
         for fact in self._signals.drain():
             if fact.signum == signal.SIGCHLD:
-                self._reap_strangers()
+                self._reap_children()
             else:
                 self._facts.append(fact)
 
@@ -116,7 +98,7 @@ class LinuxKernel:
         except OSError as error:
             self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
             return
-        mold = Process(ours)
+        mold = MoldProcess(ours)
         fds = [self._slots.fd, self._sink.fd, *(listener.socket.fileno() for listener in self._listeners)]
         try:
             with theirs:
@@ -133,9 +115,11 @@ class LinuxKernel:
         if lingering is not None:
             lingering.signal(signal.SIGKILL)
         self._molds[generation] = mold
-        if mold.channel_open:
-            self.watch(ours.fileno(), select.EPOLLIN, lambda _mask: self._mold_said(generation, mold))
+        assert mold.pid is not None
         assert mold.pidfd is not None
+        self._family.founded(mold.pid)
+        if mold.channel_open:
+            self.watch(ours.fileno(), select.EPOLLIN, lambda mask: self._mold_moved(generation, mold, mask))
         self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation, mold))
 
     def end_mold(self, generation: int, *, force: bool) -> None:
@@ -150,64 +134,81 @@ class LinuxKernel:
         mold = self._molds.get(generation)
         return mold.pid if mold is not None else None
 
-    def _mold_said(self, generation: int, mold: Process) -> None:
+    def _mold_moved(self, generation: int, mold: MoldProcess, mask: int) -> None:
+        if mask & select.EPOLLOUT:
+            self._send_forks(mold)
+        if mold.channel_open and mask & ~select.EPOLLOUT:
+            self._mold_said(generation, mold)
+
+    def _mold_said(self, generation: int, mold: MoldProcess) -> None:
         for record in self._records(mold, wire.FROM_MOLD):
             if isinstance(record, wire.ForkFailed):
                 self._forget_unborn(WorkerId(record.worker), record.errno)
             elif self._molds.get(generation) is mold:
                 self._facts.append(MoldSaid(generation, record))
 
-    def _mold_ended(self, generation: int, mold: Process) -> None:
+    def _mold_ended(self, generation: int, mold: MoldProcess) -> None:
         if mold.channel_open:
             self._mold_said(generation, mold)
         pidfd = mold.pidfd
         status = mold.reap()
         if status is None or pidfd is None:
             return
-        self._callbacks.pop(pidfd, None)
+        self._poller.forget(pidfd)
         self._hang_up(mold)
+        for worker in [each for each in self._unborn if self._workers[each].mold is mold]:
+            if self._workers[worker].doomed:  # no fork of it can come any more
+                self._end_unborn(worker)
         if self._molds.get(generation) is mold:
             del self._molds[generation]
             self._facts.append(MoldExited(generation, str(status)))
 
-    def _mold_is_going(self, generation: int) -> bool:
-        """Its channel has ended: in a process that dies, before the descriptors that it was to hand on."""
-        mold = self._molds.get(generation)
-        if mold is None or not mold.channel_open:
-            return True
-        try:
-            return not mold.channel.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
     # -- workers
 
-    def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
+    def fork(self, worker: WorkerId, generation: int, words: Mapping[int, int]) -> None:
         mold = self._molds.get(generation)
         if mold is None or not mold.channel_open:
             self._facts.append(WorkerUnborn(worker, errno.ESRCH))
             return
-        slot = self._slots.take(worker)
-        self._slots.write(slot, wire.WANTED, wanted)
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._slots.give_back, slot)
-            try:
-                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                undo.callback(ours.close)
-                with theirs:
-                    dump = os.memfd_create(f"prefork-dump-{worker}", os.MFD_CLOEXEC)
-                    undo.callback(os.close, dump)
-                    socket.send_fds(mold.channel, [wire.pack(wire.Fork(worker, slot))], [theirs.fileno(), dump])
-            except OSError as error:
-                self._facts.append(WorkerUnborn(worker, error.errno or 0))
-                return
-            undo.pop_all()
+        try:
+            dump = os.memfd_create(f"prefork-dump-{worker}", os.MFD_CLOEXEC)
+        except OSError as error:
+            self._facts.append(WorkerUnborn(worker, error.errno or 0))
+            return
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            os.close(dump)
+            self._facts.append(WorkerUnborn(worker, error.errno or 0))
+            return
         ours.setblocking(False)
-        self._workers[worker] = WorkerProcess(ours, slot=slot, dump=dump, generation=generation)
+        slot = self._slots.take(worker)
+        for word, value in words.items():
+            self._slots.write(slot, word, value)
+        end = os.fstat(theirs.fileno()).st_ino
+        self._workers[worker] = WorkerProcess(ours, mold=mold, slot=slot, dump=dump, end=end)
         self._unborn.add(worker)
         self.watch(ours.fileno(), select.EPOLLIN, lambda _mask: self._worker_said(worker))
+        mold.unsent[worker] = theirs
+        if len(mold.unsent) == 1:
+            self._send_forks(mold)
+
+    def _send_forks(self, mold: MoldProcess) -> None:
+        """Send as many as the channel takes (278 fit); the rest when it has room again."""
+        while mold.unsent:
+            worker, theirs = next(iter(mold.unsent.items()))
+            process = self._workers[worker]
+            record = wire.pack(wire.Fork(worker, process.slot))
+            try:
+                socket.send_fds(mold.channel, [record], [theirs.fileno(), process.dump])
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._forget_unborn(worker, error.errno or 0)
+            else:
+                mold.unsent.pop(worker).close()
+        wanted = select.EPOLLIN | select.EPOLLOUT if mold.unsent else select.EPOLLIN
+        self._poller.change(mold.channel.fileno(), wanted)
 
     def tell(self, worker: WorkerId, wanted: int, drain_by: int) -> None:
         process = self._workers.get(worker)
@@ -224,10 +225,20 @@ class LinuxKernel:
 
     def signal(self, worker: WorkerId, signum: int) -> None:
         process = self._workers.get(worker)
-        if process is not None and process.pid is None and signum == signal.SIGKILL:
-            self._forget_unborn(worker, 0)  # its mold is stuck: when it is born after all, it reads EOF
-        elif process is not None:
+        if process is None:
+            return
+        if process.pid is None and signum == signal.SIGKILL:
+            process.doomed = True
+            self._end_unborn(worker)
+        else:
             process.signal(signum)
+
+    def _end_unborn(self, worker: WorkerId) -> None:
+        """End whatever is to become the worker. Its channel's end tells, or its mold's: that may be what hangs."""
+        process = self._workers[worker]
+        found = self._family.end_holders(process.end, self._ids_by_pid)
+        if not found and process.mold.pidfd is None:
+            self._forget_unborn(worker, 0)
 
     def words(self, worker: WorkerId) -> list[int] | None:
         process = self._workers.get(worker)
@@ -248,7 +259,7 @@ class LinuxKernel:
                 break
             self._facts.append(WorkerSaid(worker, record))
         if not process.channel_open and process.pid is None and worker in self._unborn:
-            self._forget_unborn(worker, errno.ECHILD if self._mold_is_going(process.generation) else 0)
+            self._forget_unborn(worker, errno.ECHILD if process.mold.is_going else 0)
 
     def _know(self, worker: WorkerId, process: WorkerProcess, pid: int) -> bool:
         if worker not in self._unborn:
@@ -262,6 +273,8 @@ class LinuxKernel:
         self._ids_by_pid[pid] = worker
         assert process.pidfd is not None
         self.watch(process.pidfd, select.EPOLLIN, lambda _mask: self._worker_ended(worker))
+        if process.doomed:
+            process.signal(signal.SIGKILL)
         self._look_again()
         return True
 
@@ -275,27 +288,26 @@ class LinuxKernel:
         status = process.reap()
         if status is None or pid is None or pidfd is None:
             return
-        self._callbacks.pop(pidfd, None)
+        self._poller.forget(pidfd)
         self._hang_up(process)
         del self._ids_by_pid[pid]
         del self._workers[worker]
         words = self._slots.read(process.slot)
         self._slots.give_back(process.slot)
-        fact = WorkerExited(worker, status.code, status.signal, self._was_oom(status), process.read_dump())
+        oom = status.signal == signal.SIGKILL and self._oom.moved()
+        fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
-        self._facts.append(fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held)))
-
-    def _was_oom(self, status: Status) -> bool:
-        if status.signal != signal.SIGKILL:
-            return False
-        before, self._oom_kills = self._oom_kills, oom_kills()
-        return before is not None and self._oom_kills is not None and self._oom_kills > before
+        fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
+        self._facts.append(fact)
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)
         if process is None:
             return
         self._unborn.discard(worker)
+        unsent = process.mold.unsent.pop(worker, None)
+        if unsent is not None:
+            unsent.close()
         self._hang_up(process)
         os.close(process.dump)
         self._slots.give_back(process.slot)
@@ -305,56 +317,38 @@ class LinuxKernel:
     # -- records and children
 
     def _records(self, process: Process, kinds: tuple[type, ...]) -> list[wire.Record]:
-        """What can be read at once, of these kinds; at the channel's end (b"", ECONNRESET) it is hung up."""
-        records: list[wire.Record] = []
-        for _ in range(_RECORDS_A_TURN):
-            try:
-                raw = process.channel.recv(wire.MAX_RECORD)
-            except BlockingIOError:
-                break
-            except OSError:
-                raw = b""
-            if not raw:
-                self._hang_up(process)
-                break
-            with contextlib.suppress(wire.WireError):  # the user's code wrote to a descriptor that isn't its own
-                record = wire.unpack(raw)
-                if isinstance(record, kinds):
-                    records.append(record)
+        """What can be read at once; at the channel's end it is hung up."""
+        records, is_over = process.read(kinds)
+        if is_over:
+            self._hang_up(process)
         return records
 
     def _hang_up(self, process: Process) -> None:
         if process.channel_open:
             self.unwatch(process.channel.fileno())
             process.close_channel()
+        if isinstance(process, MoldProcess):
+            for worker in list(process.unsent):
+                self._forget_unborn(worker, errno.ECHILD)
 
     def _look_again(self) -> None:
         if self._strangers_wait and not self._unborn:
-            self._reap_strangers()
+            self._reap_children()
 
-    def _reap_strangers(self) -> None:
-        """Peek at the children that ended; an unknown one may still be a worker whose Born is on its way."""
+    def _reap_children(self) -> None:
+        """Collect who ended; an unknown one may still be a worker whose Born is on its way."""
         self._strangers_wait = False
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            worker = self._ids_by_pid.get(found.si_pid)
-            generation = next((key for key, each in self._molds.items() if each.pid == found.si_pid), None)
+        for pid in ended_children():
+            worker = self._ids_by_pid.get(pid)
+            generation = next((key for key, each in self._molds.items() if each.pid == pid), None)
             if worker is not None:
                 self._worker_ended(worker)
             elif generation is not None:
                 self._mold_ended(generation, self._molds[generation])
             elif self._unborn:
                 self._strangers_wait = True
-                return
-            else:
-                with contextlib.suppress(ChildProcessError):  # another thread of the caller's waited for it just now
-                    os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
-                self._facts.append(StrangerReaped(found.si_pid))
+            elif self._family.reap(pid):
+                self._facts.append(StrangerReaped(pid))
 
     # -- listeners and control
 
@@ -364,7 +358,7 @@ class LinuxKernel:
     def arm(self, listener: int) -> None:
         sock = self._listeners[listener].socket
         if sock.fileno() >= 0 and not self._listeners[listener].shut_down:
-            self._epoll.modify(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
+            self._poller.change(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
 
     def _arrived(self, listener: int) -> None:
         self._facts.append(ListenerReadable(listener))
@@ -394,7 +388,8 @@ class LinuxKernel:
                     os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
                 os.close(process.pidfd)
         for worker in self._workers.values():
+            self._family.end_holders(worker.end, self._ids_by_pid)
             os.close(worker.dump)
-        self._epoll.close()
+        self._poller.close()
         self._slots.close()
         self._signals.close()

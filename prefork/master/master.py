@@ -14,6 +14,7 @@ from prefork import log
 from prefork.errors import PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
+from prefork.master.family import Family
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.master.loop import Loop
@@ -44,11 +45,15 @@ class Setup(NamedTuple):
     config_file: str | None
     announce: Callable[[dict[str, Any]], None]
     """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
+    alone: bool
+    """This process is a master and nothing else."""
 
 
 def run_master(config: ServerConfig, setup: Setup) -> None:
     """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
     with ExitStack() as stack:
+        for fd in log.occupy_standard_fds():
+            stack.callback(os.close, fd)
         sink = log.open_sink()
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
@@ -56,7 +61,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         for each in listeners:
             stack.callback(each.close)
         stack.callback(linux.become_subreaper, linux.become_subreaper())
-        kernel = LinuxKernel(listeners, sink)
+        kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
         effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners))
@@ -114,6 +119,7 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener]) -> 
         heartbeat_interval_ns=limits.heartbeat_interval_ns,
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
+        boot_timeout_ns=limits.boot_timeout_ns,
     )
 
 

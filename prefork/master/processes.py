@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefork import wire
 from prefork.master.facts import signal_name
 
 if TYPE_CHECKING:
-    import socket
+    from prefork.policy.model import WorkerId
 
 _CHANNEL_IN_MOLD = 3
 _DUMP_LIMIT = 64 * 1024
+_RECORDS_A_TURN = 64
 
 
 class Status(NamedTuple):
@@ -35,7 +38,7 @@ class Status(NamedTuple):
         return f"exit code {self.code}" if self.signal is None else signal_name(self.signal)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Process:
     """A child with a channel to it. `pid` and `pidfd` are None until it is known."""
 
@@ -72,6 +75,24 @@ class Process:
         self.pid = self.pidfd = None
         return status
 
+    def read(self, kinds: tuple[type, ...]) -> tuple[list[wire.Record], bool]:
+        """The records of these kinds that can be read at once, and whether the channel is over (b"", ECONNRESET)."""
+        records: list[wire.Record] = []
+        for _ in range(_RECORDS_A_TURN):
+            try:
+                raw = self.channel.recv(wire.MAX_RECORD)
+            except BlockingIOError:
+                break
+            except OSError:
+                raw = b""
+            if not raw:
+                return records, True
+            with contextlib.suppress(wire.WireError):  # the user's code wrote to a descriptor that isn't its own
+                record = wire.unpack(raw)
+                if isinstance(record, kinds):
+                    records.append(record)
+        return records, False
+
     def close_channel(self) -> None:
         """The other side reads EOF."""
         if self.channel_open:
@@ -79,13 +100,37 @@ class Process:
             self.channel.close()
 
 
-@dataclass(slots=True)
-class WorkerProcess(Process):
-    """A worker: also its slot, and the memory file that takes its stacks."""
+@dataclass(slots=True, eq=False)
+class MoldProcess(Process):
+    """A mold: also the FORKs that its channel has not taken yet."""
 
-    slot: int = -1
-    dump: int = -1
-    generation: int = 0
+    unsent: dict[WorkerId, socket.socket] = field(default_factory=dict)
+    """The workers' channel ends, oldest first."""
+
+    @property
+    def is_going(self) -> bool:
+        """Its channel has ended: in a process that dies, before the descriptors that it was to hand on."""
+        if not self.channel_open:
+            return True
+        try:
+            return not self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
+@dataclass(slots=True, eq=False)
+class WorkerProcess(Process):
+    """A worker: also its slot, the memory file that takes its stacks, and the mold that was asked for it."""
+
+    mold: MoldProcess = field(kw_only=True)
+    slot: int = field(kw_only=True)
+    dump: int = field(kw_only=True)
+    end: int = field(kw_only=True)
+    """Inode of the socket that is the worker's end of the channel."""
+    doomed: bool = False
+    """SIGKILL was ordered before its pid was known."""
 
     def read_dump(self) -> str:
         """What faulthandler wrote, at most 64 KiB; the file is closed afterwards."""
@@ -127,8 +172,20 @@ def cpu_ns(pid: int) -> int | None:
         return None
 
 
-def oom_kills() -> int | None:
-    """The cgroup's count of processes killed for memory; None where there is no cgroup v2."""
+class OomKills:
+    """The cgroup's count of processes killed for memory, as it was when last looked at."""
+
+    def __init__(self) -> None:
+        self._seen = _oom_kills()
+
+    def moved(self) -> bool:
+        """Whether it has grown since the last look; False where it is unknown."""
+        before, self._seen = self._seen, _oom_kills()
+        return before is not None and self._seen is not None and self._seen > before
+
+
+def _oom_kills() -> int | None:
+    """None where there is no cgroup v2."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("::")[2].strip()
         events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text(encoding="ascii")

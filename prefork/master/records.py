@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefork import wire
 from prefork.master.facts import WorkerExited, WorkerUnborn
+from prefork.policy.limits import Limits
 from prefork.policy.model import (
     Drain,
     ExitView,
@@ -54,6 +55,7 @@ class WorkerRecord:
     drain_wanted: Owner | None = None
     boot_rss: int | None = None
     failed: wire.Failed | None = None
+    born: bool = False
     told: tuple[int, int] = (0, 0)
     """The WANTED and DRAIN_BY words as last written."""
 
@@ -71,8 +73,10 @@ class WorkerRecord:
         return bits, self.drain_by or 0
 
     def said(self, record: wire.Record, now: int) -> None:
-        """Take in a record of the worker's; Born is the kernel's, and a later version's word means nothing."""
+        """Take in a record of the worker's; a later version's word means nothing."""
         match record:
+            case wire.Born():
+                self.born = True
             case wire.Ready():
                 self.ready_at = now
                 if self.phase is Phase.BOOTING:
@@ -110,7 +114,7 @@ class WorkerRecord:
         """What the policy is shown of its end."""
         ended = ExitView(seq, self.id, self.generation, now, self.ready_at, self.forked_at, self.ordered)
         if isinstance(fact, WorkerUnborn):
-            return ended._replace(born=not fact.errno)
+            return ended._replace(born=not fact.errno or self.ordered is not None)
         return ended._replace(code=fact.code, signal=fact.signal, oom=fact.oom)
 
     def view(self, words: list[int], now: int, cpu_ns: int | None) -> WorkerView:
@@ -139,6 +143,8 @@ class WorkerRecord:
             self.kill_step,
             self.killed_at,
             self.drain_wanted,
+            bool(words[wire.GATE] & wire.GATE_SPENT),
+            self.born,
         )
 
 
@@ -167,9 +173,10 @@ class MoldRecord:
             case _:
                 pass
 
-    def took_too_long(self, limit_ns: int) -> None:
+    def took_too_long(self) -> None:
         """It was told to go because its import overstayed."""
-        text = f"app {self.config.app!r}: importing it took longer than import_timeout ({limit_ns / 1e9:g} s)"
+        limit = self.config.pool.import_timeout
+        text = f"app {self.config.app!r}: importing it took longer than import_timeout ({limit:g} s)"
         self.failed = wire.MoldFailed(text, "")
 
     def ended(self, now: int) -> None:
@@ -181,4 +188,4 @@ class MoldRecord:
 
     def view(self) -> MoldView:
         """A snapshot."""
-        return MoldView(self.generation, self.phase, self.since_at)
+        return MoldView(self.generation, self.phase, self.since_at, Limits.of(self.config.pool).import_timeout_ns)

@@ -37,6 +37,7 @@ _GATE_WORDS = {
     wire.GATE_PAUSED: "paused",
     wire.GATE_DRAINING: "draining",
     wire.GATE_BACKOFF: "out of files",
+    wire.GATE_SPENT: "spent",
 }
 
 
@@ -202,7 +203,7 @@ class Reporter:
             "queue": sum(lengths) if lengths else None,
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,
-            "log_lines_dropped": self._sink.dropped,
+            "log_lines_dropped": self._sink.dropped + board.dropped(self._kernel),
         }
 
     def _state(self, now: int) -> str:
@@ -227,6 +228,7 @@ class Reporter:
             "served": words[wire.ACCEPTED],
             "errors": words[wire.ERRORS],
             "refused": words[wire.REFUSED],
+            "log_lines_dropped": words[wire.DROPPED],
             "age_s": (now - worker.forked_at) / 1e9,
             "last_beat_s": max(0, now - heard) / 1e9 if heard else None,
             "busy_s": words[wire.BUSY] / 1e9,

@@ -16,6 +16,7 @@ from prefork.errors import AppError, BootError, PreforkError
 from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
+from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
     Because,
@@ -70,6 +71,8 @@ class Scoreboard:
         self.strangers = 0
         self.accepted_before = 0
         """Sessions accepted by workers that are gone."""
+        self.dropped_before = 0
+        """Log lines that they could not write."""
         self.last_failure = ""
         """What a worker last said of its own end."""
         self._seed = seed
@@ -100,6 +103,13 @@ class Scoreboard:
         """What a mold of this generation is started with: another one of the present generation with its config."""
         return self.config if generation == self.generation else self.next_config
 
+    def words_at_birth(self, worker: WorkerId) -> dict[int, int]:
+        """What the slot of a newcomer says: whether it is born paused, and how many sessions it may ever accept."""
+        return {
+            wire.WANTED: wire.WANT_PAUSE_OPERATOR if self.goals.paused else 0,
+            wire.MAX_SERVED: served_limit(self.limits, self._seed, worker),
+        }
+
     def count(self, phase: Phase) -> int:
         """How many workers are in this phase."""
         return sum(worker.phase is phase for worker in self.workers.values())
@@ -113,8 +123,15 @@ class Scoreboard:
 
     def accepted(self, kernel: Kernel) -> int:
         """Sessions accepted in this master's life."""
+        return self.accepted_before + self._sum(kernel, wire.ACCEPTED)
+
+    def dropped(self, kernel: Kernel) -> int:
+        """Log lines that workers could not write in this master's life."""
+        return self.dropped_before + self._sum(kernel, wire.DROPPED)
+
+    def _sum(self, kernel: Kernel, word: int) -> int:
         words = [kernel.words(worker) for worker in self.workers]
-        return self.accepted_before + sum(found[wire.ACCEPTED] for found in words if found is not None)
+        return sum(found[word] for found in words if found is not None)
 
     def view(self, kernel: Kernel) -> PoolView:
         """The pool at this instant."""
@@ -133,6 +150,7 @@ class Scoreboard:
             scale=goals.scale,
             paused=goals.paused,
             reload_wanted=goals.reload_wanted,
+            import_timeout_ns=Limits.of(self.next_config.pool).import_timeout_ns,
         )
 
     def _worker_views(self, kernel: Kernel, now: int) -> tuple[WorkerView, ...]:
@@ -201,6 +219,7 @@ class Scoreboard:
         self.exits.append(ended)
         if isinstance(fact, facts.WorkerExited):
             self.accepted_before += fact.accepted
+            self.dropped_before += fact.dropped
         if ended.ordered is None:
             self.last_failure = worker.failed.text if worker.failed is not None else fact.how
 
@@ -247,7 +266,7 @@ class Scoreboard:
             case EndMold(generation=generation, because=because):
                 self.molds[generation].enter(MoldPhase.ENDING, done.at)
                 if because.reason is Reason.IMPORT_TIMEOUT:
-                    self.molds[generation].took_too_long(self.limits.import_timeout_ns)
+                    self.molds[generation].took_too_long()
             case GiveUp(because=because):
                 self.goals.stop_at_once(done.at)
                 self.fatal = BootError(_give_up_text(because, self.last_failure))

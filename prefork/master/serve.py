@@ -35,11 +35,12 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
 
     `app` is an object that another process can import, or a name such as `module:attribute`. Main thread only; the
-    signal handlers found are restored. Children of this process that end meanwhile are reaped: start none. Raises
-    PreforkError (never SystemExit) when the pool can't start or go on.
+    signal handlers found are restored. Children that this process had before, or starts meanwhile in its own session,
+    are left for their starter to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never
+    SystemExit) when the pool can't start or go on.
     """
     config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
-    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None))
+    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, alone=False))
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig

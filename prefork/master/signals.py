@@ -29,10 +29,16 @@ OPERATORS = (
 )
 
 
-class SignalInbox:
-    """Installed from construction to `close`, which restores every handler it found.
+def hold_signals() -> None:
+    """Block the operator's signals: they wait until a SignalInbox, or the end of the program."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, OPERATORS)
 
-    Signals that came while they were blocked (`prefork serve` blocks them until the master can hear) come now.
+
+class SignalInbox:
+    """Installed from construction to `close`, which restores every handler and the mask that it found.
+
+    Signals that came while they were blocked come now. A program of prefork's own has them blocked before and, by that,
+    again afterwards: one that comes in the first or the last moment changes no exit code.
     """
 
     def __init__(self) -> None:
@@ -42,7 +48,7 @@ class SignalInbox:
         self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._before: dict[int, Any] = {each: signal.signal(each, self._note) for each in (*OPERATORS, signal.SIGCHLD)}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, OPERATORS)
+        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, OPERATORS)
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._counts[signum] += 1
@@ -59,6 +65,7 @@ class SignalInbox:
 
     def close(self) -> None:
         """Restore."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
         for signum, handler in self._before.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
         signal.set_wakeup_fd(self._wakeup_before)

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from socket import socket as Socket  # noqa: N812 - the real one: the app may patch the module, as gevent does
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
@@ -22,6 +23,7 @@ from prefork.backends.registry import load_backend, make_options
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
+from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
 
 if TYPE_CHECKING:
@@ -50,10 +52,13 @@ class Mold:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self._boot_s = 0.0
+        """While a worker is being made: how long that may take."""
 
     def run(self) -> None:
         """Import, report, fork on demand."""
         _ignore_operator()
+        os.register_at_fork(after_in_child=self._limit_boot)  # before the app's own hooks, for one of them may hang
         raw, fds = self._receive()
         if not raw:
             return
@@ -91,6 +96,7 @@ class Mold:
         linux.die_with_parent(signal.SIGKILL)
         if os.getppid() != settings.master:
             return None
+        set_title(settings.name, f"mold {settings.generation}")
         memory, sink_fd, *listener_fds = fds
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")
@@ -100,15 +106,16 @@ class Mold:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
             return None
-        listeners = [socket.socket(fileno=fd) for fd in listener_fds]
+        listeners = [Socket(fileno=fd) for fd in listener_fds]
         return Loaded(settings, app, backend, options, listeners, memory, sink)
 
     def _fork(self, loaded: Loaded, record: wire.Record, fds: list[int]) -> None:
         if not isinstance(record, wire.Fork):
             raise wire.WireError(f"a mold takes Fork records, not {type(record).__name__}")
         channel_fd, dump = fds
-        birth = Birth(record.worker, record.slot, socket.socket(fileno=channel_fd), dump)
+        birth = Birth(record.worker, record.slot, Socket(fileno=channel_fd), dump)
         flush()
+        self._boot_s = (loaded.settings.boot_timeout_ns + loaded.settings.drain_timeout_ns) / 1e9
         try:
             pid = os.fork()
         except OSError as error:
@@ -116,11 +123,20 @@ class Mold:
             pid = -1
         if pid == 0:
             self._intermediate(loaded, birth)
+        self._boot_s = 0.0
         birth.channel.close()
         os.close(dump)
         if pid > 0:
             with contextlib.suppress(ChildProcessError):  # the app ignores SIGCHLD: the kernel reaps
                 os.waitpid(pid, 0)
+
+    def _limit_boot(self) -> None:
+        """Die (SIGALRM's default action) later than the master would have ended this birth, for it may be gone.
+
+        The first beat re-arms the timer.
+        """
+        if self._boot_s:
+            signal.setitimer(signal.ITIMER_REAL, self._boot_s)
 
     def _intermediate(self, loaded: Loaded, birth: Birth) -> None:
         """Fork the worker and end. Never returns: neither process may run the mold's loop."""
@@ -132,6 +148,7 @@ class Mold:
                 self._tell(wire.ForkFailed(birth.worker, error.errno or 0))
                 os._exit(1)
             if pid == 0:
+                self._boot_s = 0.0
                 self._channel.close()
                 be_worker(loaded, birth, intermediate=me)
         finally:
@@ -143,8 +160,8 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     if settings.app_path is not None:
         sys.path.insert(0, settings.app_path)
     backend = load_backend(settings.backend)
-    app = load_app(settings.app)
-    return app, backend, make_options(backend, settings.options)
+    options = make_options(backend, settings.options)  # before the app: gevent's patch what it imports
+    return load_app(settings.app), backend, options
 
 
 def _ignore_operator() -> None:

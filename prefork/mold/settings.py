@@ -25,3 +25,6 @@ class MoldSettings(NamedTuple):
     heartbeat_interval_ns: int
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
+    boot_timeout_ns: int
+    generation: int = 0
+    """The mold's, once it is READY."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork import log, wire
 from prefork.backends.tether import Tether, WorkerSettings
 from prefork.mold import linux
+from prefork.mold.title import set_title
 
 if TYPE_CHECKING:
     import socket
@@ -63,10 +64,12 @@ def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
     linux.die_with_parent(signal.SIGTERM)
     if os.getppid() != settings.master:
         return 0
+    set_title(settings.name, f"worker {birth.worker}")
     _dump_stacks_to(birth.dump)
     log.attach(loaded.sink, f"worker {birth.worker}")
     random.seed()
     slot = _map(loaded.memory, birth.slot)
+    loaded.sink.count_in(slot[wire.DROPPED : wire.DROPPED + 1])
     birth.channel.send(wire.pack(wire.Born(os.getpid())))
     tether = Tether(birth.channel, slot, _figures(settings, birth.worker))
     loaded.backend.run(tether, loaded.listeners, loaded.app, loaded.options)

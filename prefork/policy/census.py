@@ -2,7 +2,8 @@
 
 Theory. A worker is *live* (counts against max_workers) until it exits or its kill has begun. It is a *member* (counts
 for min_workers, may be a spare) while it is BOOTING or SERVING and not leaving: no live worker was born to replace it,
-and it was not told to retire. Draining workers are no members and no spares.
+and it was not told to retire. Draining workers are no members and no spares; a spent one, whose gate is shut for good,
+is a member and no spare.
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ class Census(NamedTuple):
     """SERVING workers whose successor serves."""
     replacing: int
     """Workers whose successor still boots."""
-    spare: int
+    places: int
+    """Free ones, of members; without a cap a worker is one place."""
     live: int
+    cap: int
 
     @property
     def n(self) -> int:
         """Members."""
         return len(self.members)
+
+    @property
+    def spare(self) -> int:
+        """Workers' worth of free places."""
+        return self.places // max(1, self.cap)
+
+    def replaced(self, old: WorkerView) -> Census:
+        """Count again once `old`, a member, has a successor that boots: a spare comes, and what was free of it goes."""
+        places = self.places + max(1, self.cap) - free_places(old, self.cap)
+        return self._replace(places=places, live=self.live + 1, replacing=self.replacing + 1)
 
 
 def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) -> Census:
@@ -43,20 +56,21 @@ def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) 
     members = [worker for worker in staying if worker.id not in serves]
     leaving = [worker for worker in staying if worker.id in serves]
     relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
-    free = spares(members, limits.max_sessions)
-    return Census(members, relieved, len(leaving) - len(relieved), free, len(survivors) + draining)
+    cap = limits.max_sessions
+    places = sum([free_places(worker, cap) for worker in members])
+    return Census(members, relieved, len(leaving) - len(relieved), places, len(survivors) + draining, cap)
 
 
-def spares(members: Sequence[WorkerView], cap: int) -> int:
-    """Return how many workers' worth of places are free; one that anybody paused offers none."""
-    if cap > 1:
-        return sum(max(0, cap - worker.sessions) for worker in members if not worker.paused_by) // cap
-    return len([worker for worker in members if is_spare(worker)])
+def free_places(worker: WorkerView, cap: int) -> int:
+    """Return how many sessions more a member may take, or soon will: none if it is spent, or paused by anybody."""
+    if worker.paused_by or worker.spent:
+        return 0
+    return max(0, cap - worker.sessions) if cap > 1 else int(is_spare(worker))
 
 
 def is_spare(worker: WorkerView) -> bool:
     """Tell whether a member holds no session and may accept, or soon will."""
-    return not worker.paused_by and (worker.sessions == 0 or worker.phase is Phase.BOOTING)
+    return not (worker.paused_by or worker.spent) and (worker.sessions == 0 or worker.phase is Phase.BOOTING)
 
 
 def _successors(survivors: Sequence[WorkerView]) -> dict[WorkerId, bool]:

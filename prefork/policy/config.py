@@ -142,7 +142,9 @@ class RecycleConfig(_Table):
     """When a worker is replaced by a new one; 0 is never."""
 
     max_age: Duration = Field(default=0.0, description="Replace a worker that has served for so long. 0: off.")
-    max_served: Count = Field(default=0, description="Replace a worker that has accepted so many sessions. 0: off.")
+    max_served: Count = Field(
+        default=0, description="A worker accepts so many sessions, no more, and is replaced. 0: off."
+    )
     max_idle: Duration = Field(
         default=0.0,
         description="Retire a worker that has held no session for so long and isn't needed, unreplaced. 0: off.",
@@ -193,7 +195,8 @@ class PoolConfig(_Table):
 
     min_workers: Workers = Field(
         default=2,
-        description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection.",
+        description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection. "
+        "The default gives way to a lower max_workers.",
     )
     max_workers: Annotated[int, Field(ge=1, le=MAX_WORKERS), BeforeValidator(_no_bool)] = Field(
         default=20,

@@ -4,7 +4,8 @@ Theory. A crash takes one of `burst` tokens, and one comes back each `refill`. A
 (integer ns, a token is worth `refill`), so a full bucket is 0 and needs no config to begin with. While tokens last,
 refill is immediate. A crash that finds none makes the pool *degraded*: one birth at a time, a probe, after 1 s, 2 s,
 4 s …, until one probe lives for `healthy_after`. A READY worker ended by a signal that isn't a fault was killed from
-outside: that bucket may go into debt, and only debt withholds births. Surviving workers are never ended for any of it.
+outside: that bucket may go into debt, and only debt withholds births; but while fewer than min_workers are up, or
+nobody serves, there is one birth at a time, a second after the last. Surviving workers are never ended for any of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from prefork.policy.units import NS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prefork.policy.births import Pool
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
     from prefork.policy.model import Because, ExitView, PoolView, WorkerView
@@ -77,20 +79,17 @@ def learn(view: PoolView, limits: Limits, memory: Memory, now: int) -> Memory:
     return _see_ready(view.workers, limits, memory, now)
 
 
-def allowance(view: PoolView, survivors: Sequence[WorkerView], limits: Limits, memory: Memory, now: int) -> Allowance:
+def allowance(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance:
     """Return how many may be born now, whatever they are wanted for."""
     if not any(mold.phase is MoldPhase.READY and mold.generation == view.generation for mold in view.molds):
         return Allowance(0, because(Reason.NO_MOLD, generation=view.generation))
-    debt = memory.outside_spent_ns - limits.outside_burst * limits.refill_ns
-    if debt > 0:
-        figures = because(Reason.OUTSIDE_TOKENS, outside_burst=limits.outside_burst, debt_ns=debt)
-        return Allowance(0, figures, now + debt)
     if memory.fork_failures and memory.fork_retry_at > now:
         figures = because(Reason.FORK_FAILED, failures=memory.fork_failures, wait_ns=memory.fork_retry_at - now)
         return Allowance(0, figures, memory.fork_retry_at)
-    if memory.degraded_at is not None:
-        return _probing(survivors, limits, memory, now, memory.degraded_at)
-    return Allowance(UNLIMITED)
+    indebted = _indebted(view, pool, memory, now)
+    if indebted.births and memory.degraded_at is not None:
+        return _probing(pool.survivors, pool.limits, memory, now, memory.degraded_at)
+    return indebted
 
 
 def _seq(exit_: ExitView) -> int:
@@ -102,7 +101,8 @@ def _judge(exit_: ExitView, limits: Limits, memory: Memory, now: int) -> Memory:
         return _fork_failed(exit_, limits, memory, now)
     if is_outside(exit_, limits.healthy_after_ns):
         debt = min(memory.outside_spent_ns + limits.refill_ns, 2 * limits.outside_burst * limits.refill_ns)
-        memory = memory._replace(outside_spent_ns=debt)
+        forked_at = max(memory.outside_forked_at, exit_.forked_at)
+        memory = memory._replace(outside_spent_ns=debt, outside_forked_at=forked_at)
     elif is_crash(exit_, limits.healthy_after_ns):
         memory = _crashed(exit_, limits, memory, now)
     if exit_.ready_at is None:
@@ -159,6 +159,20 @@ def _see_ready(workers: Sequence[WorkerView], limits: Limits, memory: Memory, no
 
 def _is_probe(one: WorkerView | ExitView, memory: Memory) -> bool:
     return memory.degraded_at is not None and one.forked_at >= memory.degraded_at
+
+
+def _indebted(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance:
+    """Allow all without debt; in debt, while too few are up, one birth when the last is READY and a second old."""
+    debt = memory.outside_spent_ns - pool.limits.outside_burst * pool.limits.refill_ns
+    if debt <= 0:
+        return Allowance(UNLIMITED)
+    members, paid_at = pool.census.members, now + debt
+    serving = sum(worker.phase is Phase.SERVING for worker in members)
+    due = max([memory.outside_forked_at, *(worker.forked_at for worker in view.workers)]) + NS
+    figures = because(Reason.OUTSIDE_TOKENS, outside_burst=pool.limits.outside_burst, debt_ns=debt)
+    if serving < len(members) or 0 < serving >= pool.limits.min_workers:
+        return Allowance(0, figures, paid_at)
+    return Allowance(0, figures, min(due, paid_at)) if due > now else Allowance(1, figures, paid_at)
 
 
 def _probing(survivors: Sequence[WorkerView], limits: Limits, memory: Memory, now: int, since: int) -> Allowance:

@@ -8,14 +8,9 @@ from prefork.policy.model import (
     Because,
     Drain,
     EndMold,
-    GiveUp,
     Kill,
     KillStep,
-    Pause,
-    Resume,
-    Retire,
     Spawn,
-    StartMold,
     Withheld,
 )
 
@@ -52,12 +47,10 @@ class Draft:
                 self.wake(by)
             case Kill(step=KillStep.DUMP | KillStep.ABORT):
                 self.wake(self.now + LADDER_STEP_NS)
-            case StartMold():
-                self.wake(self.now + self.limits.import_timeout_ns)
             case EndMold():
                 self.wake(self.now + END_NS)
-            case Kill() | Retire() | Pause() | Resume() | GiveUp():  # pragma: no branch - the last kind
-                pass  # what follows is a fact
+            case _:
+                pass  # what follows is a fact, or the rule has said when
 
     def withhold(self, want: Literal["spawn", "replace", "start_mold"], count: int, because: Because) -> None:
         """Tell what was wanted; nothing for a count of 0."""

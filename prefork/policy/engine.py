@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork.policy import crash, pool
+from prefork.policy.births import Pool
 from prefork.policy.census import take_census
 from prefork.policy.draft import Draft
 from prefork.policy.limits import Limits
@@ -70,7 +71,7 @@ def _rule(draft: Draft, view: PoolView, memories: tuple[Memory, Memory], at: Mom
     if give_up is not None or at.stop_by is not None:
         return forget(memory)
     census = take_census(survivors, draining, at.limits)
-    return pool.rule_pool(draft, view, pool.Pool(at.limits, census, survivors), memory)
+    return pool.rule_pool(draft, view, Pool(at.limits, census, survivors), memory)
 
 
 def _judge_workers(draft: Draft, view: PoolView, at: Moment) -> tuple[list[WorkerView], int, list[Decision]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prefork.policy.limits import PPM
 
 if TYPE_CHECKING:
+    from prefork.policy.limits import Limits
     from prefork.policy.model import WorkerId
 
 _MASK = (1 << 64) - 1
@@ -20,6 +21,11 @@ _MASK = (1 << 64) - 1
 def shortened(limit: int, jitter_ppm: int, draw: int) -> int:
     """Return the limit less its share of the jitter, at least 1; `draw` comes from `draw_of`."""
     return max(1, limit - limit * jitter_ppm * draw // (PPM << 32))
+
+
+def served_limit(limits: Limits, seed: int, worker: WorkerId) -> int:
+    """Return how many sessions this worker may ever accept; 0: no limit. The worker's own gate is told this number."""
+    return shortened(limits.max_served, limits.jitter_ppm, draw_of(seed, worker)) if limits.max_served else 0
 
 
 @lru_cache(maxsize=4096)

@@ -142,6 +142,10 @@ class WorkerView(NamedTuple):
     """When `kill_step` was ordered."""
     drain_wanted: Owner | None = None
     """The operator, or the app's own code, asked for its drain."""
+    spent: bool = False
+    """Its gate is shut for good: it has accepted all the sessions of its life."""
+    born: bool = True
+    """It has a process that spoke; False: its mold has not got so far."""
 
 
 class MoldView(NamedTuple):
@@ -151,6 +155,8 @@ class MoldView(NamedTuple):
     phase: MoldPhase
     since_at: int
     """When it entered this phase."""
+    import_timeout_ns: int | None = None
+    """Of the config that it was started with; None: the pool's."""
 
 
 class ExitView(NamedTuple):
@@ -195,6 +201,8 @@ class PoolView(NamedTuple):
     paused: bool = False
     """The operator paused the pool: no sizing, newcomers are born paused."""
     reload_wanted: bool = False
+    import_timeout_ns: int | None = None
+    """Of the config that a reload would start a mold with; None: the pool's."""
 
 
 class Spawn(NamedTuple):

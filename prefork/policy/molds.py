@@ -2,8 +2,9 @@
 
 Theory. A mold's generation is its name: only a reload takes a new number, and none is used twice; a mold that was lost
 is started again under the pool's own generation, so that its coming back replaces no worker. A lost mold is restarted
-at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A first mold that failed
-to import ends the server, which is the master's business: nothing is tried again here.
+at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A mold that was asked for
+a worker and has none born within `boot_timeout` hangs (it is stopped, or a fork hook of the app waits), and is ended. A
+first mold that failed to import ends the server, which is the master's business: nothing is tried again here.
 """
 
 from __future__ import annotations
@@ -59,15 +60,31 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
             return EndMold(mold.generation, False, because(Reason.STOPPING))
         case MoldPhase.STARTING:
             since = max(mold.since_at, at.awake_at)
-            due = since + at.limits.import_timeout_ns
-            figures = because(
-                Reason.IMPORT_TIMEOUT, import_ns=at.now - since, import_timeout_ns=at.limits.import_timeout_ns
-            )
+            timeout_ns = _import_timeout(mold, at)
+            due = since + timeout_ns
+            figures = because(Reason.IMPORT_TIMEOUT, import_ns=at.now - since, import_timeout_ns=timeout_ns)
             return due if due > at.now else EndMold(mold.generation, True, figures)
         case MoldPhase.READY if mold.generation < view.generation:
             figures = because(Reason.MOLD_SUPERSEDED, generation=view.generation)
             return EndMold(mold.generation, False, figures)
+        case MoldPhase.READY:
+            return _forking(mold, view, at)
     return None
+
+
+def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
+    """Return the end of a mold that was asked for a worker `boot_timeout` ago and has none born: it hangs."""
+    asked = [
+        worker.forked_at
+        for worker in view.workers
+        if not worker.born and worker.generation == mold.generation and worker.forked_at >= mold.since_at
+    ]
+    if not asked:
+        return None
+    since = max(min(asked), at.awake_at)
+    due = since + at.limits.boot_timeout_ns
+    figures = because(Reason.BOOT_TIMEOUT, boot_ns=at.now - since, boot_timeout_ns=at.limits.boot_timeout_ns)
+    return due if due > at.now else EndMold(mold.generation, True, figures)
 
 
 def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
@@ -76,9 +93,11 @@ def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
         return memory._replace(mold_lost_at=None)
     if view.reload_wanted and view.generation:
         draft.say(StartMold(memory.newest_mold + 1, because(Reason.RELOAD, generation=view.generation)))
+        draft.wake(at.now + _import_timeout(view, at))
         return memory._replace(newest_mold=memory.newest_mold + 1, mold_lost_at=None)
     if not view.generation and not memory.newest_mold:
         draft.say(StartMold(1, because(Reason.FIRST_MOLD)))
+        draft.wake(at.now + at.limits.import_timeout_ns)
         return memory._replace(newest_mold=1)
     current = view.generation or memory.newest_mold
     for mold in view.molds:
@@ -104,7 +123,13 @@ def _restart(draft: Draft, generation: int, memory: Memory, at: Moment) -> Memor
         draft.wake(due)
         return memory._replace(mold_lost_at=lost_at)
     draft.say(StartMold(generation, figures))
+    draft.wake(at.now + at.limits.import_timeout_ns)
     return memory._replace(mold_lost_at=None, mold_restarts=restarts + 1)
+
+
+def _import_timeout(known: MoldView | PoolView, at: Moment) -> int:
+    """Return the import_timeout of the mold's own config, which after a reload isn't the pool's yet."""
+    return at.limits.import_timeout_ns if known.import_timeout_ns is None else known.import_timeout_ns
 
 
 def _any(molds: Iterable[MoldView], phase: MoldPhase) -> bool:

@@ -1,32 +1,21 @@
-"""Rules that judge the pool: giving up, relief, surplus, replacement, births. They look at the survivors."""
+"""Rules that judge the pool: giving up, relief, who is too many. They look at the survivors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from prefork.policy import recycle, sizing
+from prefork.policy import births, recycle, sizing
 from prefork.policy.census import is_spare
 from prefork.policy.crash import allowance
 from prefork.policy.draft import because
-from prefork.policy.model import Drain, GiveUp, Phase, Reason, Retire, Spawn
+from prefork.policy.model import Drain, GiveUp, Phase, Reason, Retire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from prefork.policy.census import Census
-    from prefork.policy.crash import Allowance
+    from prefork.policy.births import Pool
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
     from prefork.policy.model import PoolView, WorkerId, WorkerView
-
-
-class Pool(NamedTuple):
-    """What the pool rules share."""
-
-    limits: Limits
-    census: Census
-    survivors: Sequence[WorkerView]
 
 
 def give_up(view: PoolView, limits: Limits, before: Memory, memory: Memory) -> GiveUp | None:
@@ -49,21 +38,22 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     recycle.relieve(draft, view, limits, census)
     need = sizing.need_of(view, limits, census, memory)
     memory, gone = _shrink(draft, view, pool, memory, need)
-    allowed = allowance(view, pool.survivors, limits, memory, draft.now)
-    births = _births(draft, view, pool, need, allowed)
-    _replace(draft, view, pool, gone, allowed._replace(spent=births))
-    after = census.n - len(gone) + births
+    allowed = allowance(view, pool, memory, draft.now)
+    relief = births.choose_overdue(draft, view, pool._replace(gone=gone), memory, allowed)
+    born = births.order_births(draft, view, pool, relief.need, allowed)
+    births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))
+    after = census.n - len(gone) + born
     if sizing.watches(view, limits, after):
         draft.wake(draft.now + sizing.sample_ns(limits))
     if after > limits.min_workers:
         _wake_for_idle(draft, pool)
-    full = view.scale is not None or census.n + births >= limits.start_workers
+    full = view.scale is not None or census.n + born >= limits.start_workers
     return memory._replace(started=True) if full and not view.paused else memory
 
 
 def _shrink(
     draft: Draft, view: PoolView, pool: Pool, memory: Memory, need: sizing.Need
-) -> tuple[Memory, set[WorkerId]]:
+) -> tuple[Memory, frozenset[WorkerId]]:
     """Let go who is too many: over max_workers, idle for too long, surplus. Return memory, and who was named."""
     limits, census = pool.limits, pool.census
     if sizing.watches(view, limits, census.n):
@@ -82,7 +72,7 @@ def _shrink(
         memory = sizing.forget(memory)
     if surplus.births > len(gone) and memory.window_since is None:
         draft.wake(draft.now + sizing.EXCESS_LOOK_NS)
-    return memory, set(gone)
+    return memory, frozenset(gone)
 
 
 def _over_max(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView]) -> None:
@@ -140,50 +130,6 @@ def _surplus(draft: Draft, pool: Pool, gone: dict[WorkerId, WorkerView], surplus
         draft.say(Retire(worker.id, surplus.because))
 
 
-def _births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, allowed: Allowance) -> int:
-    """Order the births that are needed, clamped; return how many."""
-    live, most = pool.census.live, pool.limits.max_workers
-    wanted = max(0, need.births)
-    fit = min(wanted, max(0, most - live))
-    born = min(fit, allowed.births)
-    for _ in range(born):
-        draft.say(Spawn(view.generation, allowed.probe or need.because))
-    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
-    if allowed.because is not None and fit > born:
-        draft.withhold("spawn", fit - born, allowed.because)
-        draft.wake(allowed.retry_at)
-    return born
-
-
-def _replace(draft: Draft, view: PoolView, pool: Pool, gone: set[WorkerId], allowed: Allowance) -> None:
-    """Order successors for the most overdue, within budget, surge and what births have left of the allowance."""
-    limits, census, births = pool.limits, pool.census, allowed.spent
-    members = [worker for worker in census.members if worker.id not in gone]
-    overdue = recycle.overdue_members(draft, view, limits, members)
-    places = recycle.budget(limits, len(members) + births) - census.replacing
-    room = limits.max_workers + limits.max_surge - census.live - births
-    count = max(0, min(len(overdue), places, room, allowed.births - births))
-    for one in overdue[:count]:
-        why = recycle.why_overdue(one.worker, view, limits, draft.now)
-        draft.say(Spawn(view.generation, why, one.worker.id))
-    rest = len(overdue) - count
-    if not rest:
-        return
-    if allowed.because is not None and allowed.births - births <= count:
-        draft.withhold("replace", rest, allowed.because)
-        draft.wake(allowed.retry_at)
-    elif places <= count:
-        replacing = census.replacing + count
-        figures = because(
-            Reason.MAX_UNAVAILABLE, replacing=replacing, overdue=len(overdue), budget=census.replacing + places
-        )
-        draft.withhold("replace", rest, figures)
-    else:
-        live = census.live + births + count
-        figures = because(Reason.MAX_SURGE, live=live, max_workers=limits.max_workers, surge=limits.max_surge)
-        draft.withhold("replace", rest, figures)
-
-
 def _due(one: tuple[int, WorkerId, WorkerView]) -> tuple[int, int]:
     return one[:2]
 
@@ -192,6 +138,6 @@ def _is_idle(worker: WorkerView) -> bool:
     return worker.phase is Phase.SERVING and worker.sessions == 0
 
 
-def _least_missed(worker: WorkerView) -> tuple[int, int, int]:
-    """Sort by sessions, the youngest first, then by id."""
-    return worker.sessions, -worker.forked_at, worker.id
+def _least_missed(worker: WorkerView) -> tuple[int, bool, int, int]:
+    """Sort by sessions, then the spent ones first, the youngest, by id."""
+    return worker.sessions, not worker.spent, -worker.forked_at, worker.id

@@ -2,7 +2,8 @@
 
 Theory. A replacement is three facts, not a procedure: a worker is overdue; somebody was born with `replaces` naming it;
 that one serves. From the Spawn until the old one is DRAINING it is *being replaced*, and of those there are never more
-than the budget. A successor that dies leaves the worker overdue, and the first step is taken again.
+than the budget, a share of the workers that serve. A successor that dies leaves the worker overdue, and the first step
+is taken again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Overdue(NamedTuple):
 def overdue_of(worker: WorkerView, view: PoolView, limits: Limits, now: int) -> Overdue | None:
     """Return how much a serving worker is overdue; None: it isn't."""
     ratio = 0
-    if recycles(limits):
+    if recycles(limits) or worker.spent:
         draw = draw_of(view.seed, worker.id)
         ratio = max([rule(worker, limits, now, draw)[0] for _, rule in _RULES])
     if ratio < PPM:
@@ -83,7 +84,7 @@ def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Itera
     found = []
     some = recycles(limits)
     for worker in members:
-        if worker.phase is not Phase.SERVING or not (some or worker.generation < view.generation):
+        if worker.phase is not Phase.SERVING or not (some or worker.spent or worker.generation < view.generation):
             continue
         overdue = overdue_of(worker, view, limits, draft.now)
         if overdue is None:
@@ -93,9 +94,9 @@ def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Itera
     return sorted(found, key=_most_overdue)
 
 
-def budget(limits: Limits, n: int) -> int:
-    """Return how many workers may be in replacement at one time."""
-    return max(1, n * limits.max_unavailable_ppm // PPM)
+def budget(limits: Limits, serving: int) -> int:
+    """Return how many of `serving` workers may be in replacement at one time."""
+    return max(1, serving * limits.max_unavailable_ppm // PPM)
 
 
 Used = tuple[int, int, int]
@@ -112,8 +113,12 @@ def _age(worker: WorkerView, limits: Limits, now: int, draw: int) -> Used:
 
 
 def _served(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
-    if not limits.max_served:
+    """Believe a gate that says spent: it shut at the number it was born with, whatever the config says since."""
+    if not limits.max_served and not worker.spent:
         return _UNLIMITED
+    if worker.spent:
+        used = max(1, worker.accepted)
+        return PPM, used, used
     limit = shortened(limits.max_served, limits.jitter_ppm, draw)
     return worker.accepted * PPM // limit, worker.accepted, limit
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from prefork.policy.limits import Limits
     from prefork.policy.model import Because, WorkerView
 
+_BUSY_SHARE = 10
+"""A silent worker that burnt a tenth of the time spins: a blocked one burns nothing, and on a loaded machine a spinning
+one may get no more.
+"""
 LATE_NS = NS
 """A look that comes so much later than it was asked for tells of a frozen host."""
 
@@ -158,7 +162,7 @@ def _boot_reason(worker: WorkerView, at: Moment) -> Because:
 def _silent_reason(worker: WorkerView, at: Moment) -> Because:
     """Name what the silence looks like: CPU time tells a spinning loop from a blocked one, and extends nothing."""
     silent = at.now - heard_from(worker, at)
-    spinning = worker.cpu_ns is not None and 2 * worker.cpu_ns >= silent
+    spinning = worker.cpu_ns is not None and _BUSY_SHARE * worker.cpu_ns >= silent
     reason = Reason.SILENT_SPINNING if spinning else Reason.SILENT_BLOCKED
     cpu = "unknown" if worker.cpu_ns is None else worker.cpu_ns
     return because(reason, silent_ns=silent, heartbeat_timeout_ns=at.limits.heartbeat_timeout_ns, cpu_ns=cpu)

@@ -29,7 +29,7 @@ from prefork.master.facts import (
 from prefork.master.listeners import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from prefork.policy.model import WorkerId
 
@@ -46,9 +46,11 @@ class FakeWorker:
     pid: int
     words: list[int]
     gate: Gate
+    mold: FakeMold
+    born: bool = False
     ready: bool = False
     stuck: bool = False
-    """Its loop doesn't turn: no beat, no obedience."""
+    """Nothing of it runs: no word, no beat, no obedience."""
     alive: bool = True
     holds: set[int] = field(default_factory=set)
 
@@ -61,6 +63,8 @@ class FakeMold:
     max_sessions: int
     beat: int
     ready: bool = False
+    stuck: bool = False
+    """It reads nothing any more: births wait, and only force ends it."""
 
 
 class FakeKernel:
@@ -75,6 +79,8 @@ class FakeKernel:
         """What a mold says instead of getting READY."""
         self.fork_errno = 0
         """What fork says instead of forking."""
+        self.forks_hang = False
+        """Workers are stuck from their fork on."""
         self.signalled: list[tuple[WorkerId, int]] = []
         self.rung: list[WorkerId] = []
         self.replies: list[dict[str, Any]] = []
@@ -122,7 +128,8 @@ class FakeKernel:
         gone = self.workers.pop(worker)
         gone.alive = False
         accepted = gone.words[wire.ACCEPTED]
-        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, accepted - gone.words[wire.CLOSED]))
+        lost = accepted - gone.words[wire.CLOSED]
+        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, lost, gone.words[wire.DROPPED]))
         self._offer()
 
     # -- the master's side: the Kernel protocol
@@ -150,20 +157,24 @@ class FakeKernel:
 
     def end_mold(self, generation: int, *, force: bool) -> None:
         mold = self.molds.get(generation)
-        if mold is not None:
+        if mold is not None and (force or not mold.stuck):
             self.after(self.obey_ns, lambda: self._mold_ends(generation, mold, "SIGKILL" if force else "exit code 0"))
 
-    def fork(self, worker: WorkerId, generation: int, wanted: int) -> None:
+    def fork(self, worker: WorkerId, generation: int, words: Mapping[int, int]) -> None:
         mold = self.molds.get(generation)
         if mold is None or not mold.ready or self.fork_errno:
             self._facts.append(WorkerUnborn(worker, self.fork_errno or errno.ESRCH))
             return
-        words = [0] * wire.WORDS
-        words[wire.TAG], words[wire.WANTED] = worker, wanted
-        born = FakeWorker(worker, next(self._pids), words, Gate(mold.max_sessions))
-        self.workers[worker] = born
-        self.after(self.boot_ns // 2, lambda: self._say(born, wire.Born(born.pid)))
-        self.after(self.boot_ns, lambda: self._ready(born, mold.beat))
+        slot = [0] * wire.WORDS
+        slot[wire.TAG] = worker
+        for word, value in words.items():
+            slot[word] = value
+        gate = Gate(mold.max_sessions, slot[wire.MAX_SERVED])
+        asked = FakeWorker(worker, next(self._pids), slot, gate, mold, stuck=self.forks_hang)
+        self.workers[worker] = asked
+        if not mold.stuck:
+            self.after(self.boot_ns // 2, lambda: self._born(asked))
+            self.after(self.boot_ns, lambda: self._ready(asked, mold.beat))
 
     def tell(self, worker: WorkerId, wanted: int, drain_by: int) -> None:
         known = self.workers.get(worker)
@@ -179,7 +190,11 @@ class FakeKernel:
 
     def signal(self, worker: WorkerId, signum: int) -> None:
         self.signalled.append((worker, signum))
-        if worker in self.workers and signum in (signal.SIGKILL, signal.SIGABRT):
+        known = self.workers.get(worker)
+        if known is not None and not known.born:  # there is no process yet that Linux could signal
+            if signum == signal.SIGKILL and not known.mold.stuck:
+                self._not_born(known, 0)
+        elif known is not None and signum in (signal.SIGKILL, signal.SIGABRT):
             self.after(self.obey_ns, lambda: self.die(worker, signum=signum) if worker in self.workers else None)
 
     def words(self, worker: WorkerId) -> list[int] | None:
@@ -188,7 +203,7 @@ class FakeKernel:
 
     def pid(self, worker: WorkerId) -> int | None:
         known = self.workers.get(worker)
-        return known.pid if known is not None else None
+        return known.pid if known is not None and known.born else None
 
     def mold_pid(self, generation: int) -> int | None:
         mold = self.molds.get(generation)
@@ -231,7 +246,20 @@ class FakeKernel:
     def _mold_ends(self, generation: int, mold: FakeMold, how: str) -> None:
         if self.molds.get(generation) is mold:
             del self.molds[generation]
+            for worker in [each for each in self.workers.values() if each.mold is mold and not each.born]:
+                if mold.stuck:  # else it was forked, and only its word is on its way
+                    self._not_born(worker, errno.ECHILD)
             self._facts.append(MoldExited(generation, how))
+
+    def _born(self, worker: FakeWorker) -> None:
+        if worker.alive and not worker.stuck:
+            worker.born = True
+            self._say(worker, wire.Born(worker.pid))
+
+    def _not_born(self, worker: FakeWorker, number: int) -> None:
+        del self.workers[worker.id]
+        worker.alive = False
+        self._facts.append(WorkerUnborn(worker.id, number))
 
     def _say(self, worker: FakeWorker, record: wire.Record) -> None:
         if worker.alive:
@@ -268,6 +296,8 @@ class FakeKernel:
 
     def _settle(self, worker: FakeWorker) -> None:
         """The worker writes its words; a worker that is done ends."""
+        if worker.gate.bits & ~worker.words[wire.GATE] & wire.GATE_SPENT:
+            self._say(worker, wire.Bell())
         worker.words[wire.GATE], worker.words[wire.ACTUAL] = worker.gate.bits, worker.gate.actual
         if worker.gate.done and worker.alive:
             self.die(worker.id, code=0)

@@ -55,6 +55,9 @@ class Misbehaving(Session[str]):
                     pass
             case "block":
                 time.sleep(3600)
+            case "eat":
+                self.eaten = b"x" * (256 << 20)
+                self.send("eaten")
             case "forge":
                 print('["Request","stop","app"]', flush=True)
                 self.send("printed")

@@ -20,7 +20,7 @@ from prefork.app.app import App
 from prefork.app.framing import Lines
 from prefork.app.session import Session
 from prefork.backends.preface import address
-from prefork.backends.registry import load_backend
+from prefork.backends.registry import load_backend, make_options
 from prefork.backends.tether import Tether, WorkerSettings
 
 if TYPE_CHECKING:
@@ -116,31 +116,38 @@ def _listener() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=256)
 
 
+def _allow_files(count: int) -> None:
+    """So many descriptors more than the loop has already."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + count, 10_000))
+
+
 class Worker:
     """The master's side of one worker."""
 
-    def __init__(self, make: Callable[[], Session[Any]], options: dict[str, Any]) -> None:
+    def __init__(self, make: Callable[[], Session[Any]] | App, options: dict[str, Any]) -> None:
         self.sockets: list[socket.socket] = []
         self.listeners = options.pop("listeners", None) or [_listener()]
         self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(DEADLINE_S)
         self.slot = memoryview(mmap.mmap(-1, wire.SLOT_BYTES)).cast("Q")
-        self._notes, notes = os.pipe()
+        self.notes, notes = os.pipe()
         latch, self._latch = os.pipe()
         self._log = os.memfd_create("log")
         self._text = b""
         self._status: int | None = None
         self.slot[wire.WANTED] = options.pop("wanted", 0)
+        ready = options.pop("ready", True)
+        self.slot[wire.MAX_SERVED] = options.pop("max_served", 0)
         self.pid = os.fork()
         if self.pid == 0:
             INSIDE.update(notes=notes, latch=latch)
             for each in (self.channel, *self.sockets):
                 each.close()
-            self._live(inner, App(make), options)
+            self._live(inner, make if isinstance(make, App) else App(make), options)
         for fd in (notes, latch):
             os.close(fd)
         inner.close()
-        assert self.hear() == wire.Ready()
+        assert not ready or self.hear() == wire.Ready()
 
     def _live(self, channel: socket.socket, app: App, options: dict[str, Any]) -> None:
         code = 70
@@ -161,8 +168,10 @@ class Worker:
             }
             tether = Tether(channel, self.slot, WorkerSettings(**{**settings, **options}))
             if files is not None:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + files, 10_000))
-            load_backend("selectors").run(tether, self.listeners, app, None)
+                app = App(app.handler, started=lambda _: _allow_files(files))
+            backend = load_backend(os.environ.get("B", "selectors"))
+            given = {"loop": os.environ["L"]} if "L" in os.environ else {}
+            backend.run(tether, self.listeners, app, make_options(backend, given))
             code = 0
         except SystemExit as error:
             code = int(error.code or 0)
@@ -217,9 +226,9 @@ class Worker:
     def noted(self, text: str) -> None:
         """The next note is `text`."""
         while b"\n" not in self._text:
-            ready, _, _ = select.select([self._notes], [], [], DEADLINE_S)
+            ready, _, _ = select.select([self.notes], [], [], DEADLINE_S)
             assert ready, f"no note, expected {text!r}"
-            more = os.read(self._notes, 65536)
+            more = os.read(self.notes, 65536)
             assert more, f"the worker is gone, expected {text!r}; log: {self.log}"
             self._text += more
         line, self._text = self._text.split(b"\n", 1)
@@ -227,7 +236,7 @@ class Worker:
 
     def no_more_notes(self) -> None:
         assert self._text == b""
-        assert not select.select([self._notes], [], [], 0)[0] or os.read(self._notes, 65536) == b""
+        assert not select.select([self.notes], [], [], 0)[0] or os.read(self.notes, 65536) == b""
 
     def unlatch(self) -> None:
         os.write(self._latch, b"x")
@@ -251,7 +260,7 @@ class Worker:
             os.waitpid(self.pid, 0)
         for each in (self.channel, *self.sockets, *self.listeners):
             each.close()
-        for fd in (self._notes, self._latch, self._log):
+        for fd in (self.notes, self._latch, self._log):
             os.close(fd)
 
 
@@ -293,7 +302,7 @@ def start() -> Iterator[Callable[..., Worker]]:
     """Start a worker: `start(max_sessions=1)`; Scripted unless `make` is given."""
     workers: list[Worker] = []
 
-    def start_one(make: Callable[[], Session[Any]] = Scripted, **options: Any) -> Worker:
+    def start_one(make: Callable[[], Session[Any]] | App = Scripted, **options: Any) -> Worker:
         workers.append(Worker(make, options))
         return workers[-1]
 

@@ -15,6 +15,7 @@ import pytest
 from prefork import log, wire
 from prefork.address import TcpAddress
 from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.family import Family
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.mold import linux
@@ -83,7 +84,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     sink = log.open_sink()
     listener = Listener(TcpAddress("127.0.0.1", 0), 64)
     before = linux.become_subreaper()
-    kernel = LinuxKernel([listener], sink)
+    kernel = LinuxKernel([listener], sink, Family(alone=False))
     real = RealWorld(kernel, listener.socket.getsockname())
     try:
         yield real
@@ -109,6 +110,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         heartbeat_interval_ns=SECOND,
         heartbeat_timeout_ns=10 * SECOND,
         drain_timeout_ns=10 * SECOND,
+        boot_timeout_ns=10 * SECOND,
     )
     return told._replace(**changed)._asdict()
 
@@ -141,9 +143,9 @@ def with_mold(world: World, **changed: Any) -> Kernel:
     return world.kernel
 
 
-def with_worker(world: World, wanted: int = 0, **changed: Any) -> Kernel:
+def with_worker(world: World, at_birth: dict[int, int] | None = None, **changed: Any) -> Kernel:
     kernel = with_mold(world, **changed)
-    kernel.fork(ONE, 1, wanted)
+    kernel.fork(ONE, 1, at_birth or {})
     until(kernel, WorkerSaid(ONE, wire.Ready()))
     return kernel
 
@@ -194,7 +196,7 @@ def test_a_mold_is_ended_by_force(world: World) -> None:
 
 def test_a_worker_is_born_before_it_is_ready(world: World) -> None:
     kernel = with_mold(world)
-    kernel.fork(ONE, 1, 0)
+    kernel.fork(ONE, 1, {})
     seen: list[Fact] = []
     until(kernel, WorkerSaid(ONE, wire.Ready()), seen)
     records = [fact.record for fact in seen if isinstance(fact, WorkerSaid)]
@@ -211,9 +213,23 @@ def test_a_ready_worker_owns_its_slot_beats_and_is_idle(world: World) -> None:
 
 
 def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
-    world.kernel.fork(ONE, 1, 0)
+    world.kernel.fork(ONE, 1, {})
     assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE, errno.ESRCH)
     assert world.kernel.words(ONE) is None
+
+
+def test_more_births_than_a_channel_takes_at_once_are_all_born(world: World) -> None:
+    kernel = with_mold(world)
+    for number in range(1, 401):
+        kernel.fork(WorkerId(number), 1, {})
+    left, deadline = 400, kernel.now() + 30 * SECOND
+    while left:
+        assert kernel.now() < deadline
+        for fact in kernel.wait(deadline):
+            assert not isinstance(fact, WorkerUnborn)
+            if isinstance(fact, WorkerSaid) and isinstance(fact.record, wire.Born):
+                left -= 1
+                kernel.signal(fact.worker, signal.SIGKILL)  # 400 of them at once would be 2 GiB
 
 
 def test_a_worker_takes_a_connection_and_counts_it(world: World) -> None:
@@ -230,6 +246,17 @@ def test_a_worker_at_its_cap_says_that_it_is_full(world: World) -> None:
     kernel = with_worker(world, max_sessions=1)
     world.connect()
     wait_words(kernel, wire.GATE, wire.GATE_FULL)
+
+
+def test_a_worker_that_has_served_its_sessions_is_spent_and_rings(world: World) -> None:
+    kernel = with_worker(world, {wire.MAX_SERVED: 1})
+    world.connect()
+    until(kernel, WorkerSaid(ONE, wire.Bell()))
+    world.connect()
+    world.hang_up_all()
+    wait_words(kernel, wire.CLOSED, 1)
+    assert (words(kernel)[wire.ACCEPTED], words(kernel)[wire.GATE]) == (1, wire.GATE_SPENT)
+    assert kernel.queues()[0].length == 1
 
 
 def test_an_idle_worker_retires(world: World) -> None:
@@ -266,7 +293,7 @@ def test_a_killed_workers_sessions_are_counted_as_lost(world: World) -> None:
 
 
 def test_a_worker_born_paused_accepts_when_it_is_told(world: World) -> None:
-    kernel = with_worker(world, wanted=wire.WANT_PAUSE_OPERATOR)
+    kernel = with_worker(world, {wire.WANTED: wire.WANT_PAUSE_OPERATOR})
     assert words(kernel)[wire.GATE] == wire.GATE_PAUSED
     world.connect()
     kernel.tell(ONE, 0, 0)
@@ -283,7 +310,7 @@ def test_a_slot_is_used_again_after_its_worker(world: World) -> None:
     kernel = with_worker(world)
     kernel.signal(ONE, signal.SIGKILL)
     until(kernel, WorkerExited)
-    kernel.fork(WorkerId(2), 1, 0)
+    kernel.fork(WorkerId(2), 1, {})
     until(kernel, WorkerSaid(WorkerId(2), wire.Ready()))
     found = kernel.words(WorkerId(2))
     assert found is not None

@@ -129,7 +129,7 @@ def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_id
     cut.hears("cut short")
     cut.is_over()
     assert worker.ended() == 0
-    assert sorted(worker._text.decode().split("\n") + os.read(worker._notes, 65536).decode().splitlines()) == sorted(
+    assert sorted(worker._text.decode().split("\n") + os.read(worker.notes, 65536).decode().splitlines()) == sorted(
         ["", *notes, "closed NoneType", "closed NoneType"]
     )
 
@@ -332,8 +332,9 @@ def test_14_a_connection_reset_before_its_accept_is_counted(start: Start) -> Non
 
 
 def test_15_nothing_leaks_over_a_thousand_sessions(start: Start) -> None:
-    worker = start()
-    worker.connect().socket.close()
+    worker = start(max_sessions=8)
+    for client in [worker.connect() for _ in range(8)]:  # a loop may keep threads and what belongs to them
+        client.socket.close()
     worker.holds(0)
     before = (os.listdir(f"/proc/{worker.pid}/fd"), os.listdir(f"/proc/{worker.pid}/task"))
     for number in range(1000):
@@ -345,7 +346,7 @@ def test_15_nothing_leaks_over_a_thousand_sessions(start: Start) -> None:
         elif number % 4 == 2:
             client.say("abort")
         client.socket.close()
-    until(lambda: worker.slot[wire.CLOSED] == 1001)
+    until(lambda: worker.slot[wire.CLOSED] == 1008)
     assert before == (os.listdir(f"/proc/{worker.pid}/fd"), os.listdir(f"/proc/{worker.pid}/task"))
 
 
@@ -441,3 +442,49 @@ def test_24_a_listener_that_was_shut_down_is_left_alone_and_a_sweep_is_over(star
     client.is_over()
     assert worker.ended() == 0
     assert worker.slot[wire.REFUSED] == 0
+
+
+def test_34_it_serves_so_many_sessions_and_no_more(start: Start) -> None:
+    worker = start(max_served=3)
+    clients = [worker.connect() for _ in range(3)]
+    waiting = [worker.connect(opened=False) for _ in range(5)]
+    for _ in range(5):
+        worker.channel.send(wire.pack(wire.Bell()))
+        clients[0].echoes()
+    for client in clients:
+        client.echoes()
+        client.socket.close()
+    worker.holds(0)
+    worker.want(WANT_PAUSE_APP)
+    worker.acts_on(WANT_PAUSE_APP)
+    worker.want(0)
+    worker.acts_on(0)
+    assert (worker.slot[wire.ACCEPTED], worker.slot[wire.GATE]) == (3, wire.GATE_SPENT)
+    assert not select.select([each.socket for each in waiting], [], [], 0)[0]
+
+
+def test_34_the_master_is_rung_at_once_even_if_the_last_session_is_over_by_then(start: Start) -> None:
+    worker = start(max_served=2)
+    for number in (1, 2):
+        client = worker.connect(opened=False)
+        if number == 1:  # that sessions rise is told every 50 ms, and only while there is one
+            assert wire.unpack(worker.channel.recv(wire.MAX_RECORD)) == wire.Bell()
+        client.socket.close()
+        worker.ends(number)
+    assert wire.unpack(worker.channel.recv(wire.MAX_RECORD)) == wire.Bell()
+    assert worker.slot[wire.GATE] == wire.GATE_SPENT
+
+
+def test_34_a_sweep_takes_what_is_queued_in_spite_of_it(start: Start) -> None:
+    worker = start(max_served=1, max_sessions=2)
+    first = worker.connect()
+    others = [worker.connect(opened=False) for _ in range(4)]
+    for client in (first, *others):
+        client.say("later 0.02 done")
+    worker.want(WANT_DRAIN | WANT_SWEEP)
+    for client in (first, *others):
+        client.hears("done")
+        client.is_over()
+    worker.want(WANT_DRAIN)
+    assert worker.ended() == 0
+    assert worker.slot[wire.ACCEPTED] == 5

@@ -392,3 +392,17 @@ def test_spares_are_made_up_without_anybody_asking(prefork_pool: Start) -> None:
         while pool.log.count(" spawn worker ") == before:  # the log, since a question would wake the master
             assert time.monotonic() < until, "the master sleeps"
             select.select([], [], [], 0.01)
+
+
+@pytest.mark.parametrize(("limit", "reason"), [("hard_rss", "hard_rss"), ("max_rss", "max_rss")])
+def test_memory_over_a_limit_is_noticed_a_second_after_the_beat_that_measures_it(
+    prefork_pool: Start, limit: str, reason: str
+) -> None:
+    pool = prefork_pool(Misbehaving, pool=static(1, heartbeat_interval="500ms", recycle={limit: "200MiB", "jitter": 0}))
+    with Client(pool) as client:
+        assert client.ask("eat") == "eaten"
+        began = time.monotonic()
+        while f" {reason} " not in pool.log:  # the log, since a question would wake the master
+            assert time.monotonic() < began + 3, "the master sleeps"
+            select.select([], [], [], 0.01)
+        assert time.monotonic() < began + 1.9  # a beat and a second, and this machine's delays

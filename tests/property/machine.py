@@ -100,15 +100,13 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(pick=small, sessions=small)
     def clients(self, pick: int, sessions: int) -> None:
         names = self.it.ids(Phase.SERVING)
-        cap = self.it.config.max_sessions
         if names:
-            self.it.sessions(names[pick % len(names)], min(sessions, cap) if cap else sessions)
+            self.it.sessions(names[pick % len(names)], sessions)
 
     @rule(sessions=small)
     def everybody_has_clients(self, sessions: int) -> None:
-        cap = self.it.config.max_sessions
         for name in self.it.ids(Phase.SERVING):
-            self.it.sessions(name, min(sessions, cap) if cap else sessions)
+            self.it.sessions(name, sessions)
 
     @rule(queue=st.none() | st.integers(0, 20))
     def queue(self, queue: int | None) -> None:
@@ -124,6 +122,13 @@ class PoolMachine(RuleBasedStateMachine):
     def all_killed_from_outside(self) -> None:
         for name in self.it.ids(*Phase):
             self.it.end(name, None, 9)
+
+    @rule(debts=st.integers(-2, 40))
+    def many_were_killed_from_outside(self, debts: int) -> None:
+        """As after minutes of it: so many more than the bucket holds."""
+        limits, memory = self.it.limits, self.it.memory
+        spent = (limits.outside_burst + min(debts, limits.outside_burst)) * limits.refill_ns
+        self.it.memory = memory._replace(outside_spent_ns=spent)
 
     @rule()
     def all_boots_crash(self) -> None:
@@ -185,9 +190,9 @@ class PoolMachine(RuleBasedStateMachine):
         self.it.look()
         self.it.wait(seconds * NS)
 
-    @rule()
-    def reload(self) -> None:
-        self.it.goal(reload_wanted=True)
+    @rule(timeout=st.sampled_from([None, 3, 50]))
+    def reload(self, timeout: int | None) -> None:
+        self.it.goal(reload_wanted=True, import_timeout_ns=None if timeout is None else timeout * NS)
 
     @rule()
     def mold_ready(self) -> None:

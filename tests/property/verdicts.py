@@ -96,7 +96,7 @@ def _silent(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:
 
 
 def _spins(f: Figures) -> bool:
-    return bool(f["cpu_ns"] != "unknown" and 2 * f["cpu_ns"] >= f["silent_ns"])
+    return bool(f["cpu_ns"] != "unknown" and 10 * f["cpu_ns"] >= f["silent_ns"])
 
 
 VERDICTS: Mapping[Reason, Callable[[Figures, Decision | Withheld, Seen], bool]] = {

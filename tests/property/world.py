@@ -6,6 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from prefork.policy import engine
+from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.memory import Memory, Plan
 from prefork.policy.model import (
@@ -132,15 +133,23 @@ class World:
                 self.end(worker.id)
 
     def decline(self, name: WorkerId) -> None:
-        """A session came first: the worker stays."""
-        self.ordered.pop(name, None)
-        self.set(name, retiring_at=None, sessions=1, idle_since=None)
+        """A session came first, unless the gate is shut for good: the worker stays."""
+        if not self.worker(name).spent:
+            self.ordered.pop(name, None)
+            self.set(name, retiring_at=None)
+            self.sessions(name, max(1, self.worker(name).sessions))
 
     def sessions(self, name: WorkerId, count: int) -> None:
+        """It holds so many sessions, or as many as its gate takes: below the cap, and as long as it isn't spent."""
         worker = self.worker(name)
+        limit = served_limit(self.limits, self.view.seed, name) or count + worker.accepted
+        cap = self.config.max_sessions or count
+        room = 0 if worker.spent else max(0, limit - worker.accepted)
+        count = min(count, max(cap, worker.sessions), worker.sessions + room)
         accepted = worker.accepted + max(0, count - worker.sessions)
         since = self.view.now if count == 0 and worker.sessions else worker.idle_since if count == 0 else None
-        self.set(name, sessions=count, accepted=accepted, idle_since=since)
+        spent = worker.spent or bool(self.limits.max_served and accepted >= limit)
+        self.set(name, sessions=count, accepted=accepted, idle_since=since, spent=spent)
 
     def beat(self) -> None:
         """Every loop turns."""
@@ -168,7 +177,7 @@ class World:
                 return
 
     def _mold(self, mold: MoldView, phase: MoldPhase) -> None:
-        new = MoldView(mold.generation, phase, self.view.now)
+        new = mold._replace(phase=phase, since_at=self.view.now)
         self.view = self.view._replace(molds=tuple(new if old == mold else old for old in self.view.molds))
 
     # decisions
@@ -217,7 +226,8 @@ class World:
             case StartMold(generation=generation, because=why):
                 molds = tuple(mold for mold in self.view.molds if mold.phase in ALIVE)
                 wanted = self.view.reload_wanted and why.reason is not Reason.RELOAD
-                self.goal(molds=(*molds, MoldView(generation, MoldPhase.STARTING, now)), reload_wanted=wanted)
+                timeout = None if generation == self.view.generation else self.view.import_timeout_ns
+                self.goal(molds=(*molds, MoldView(generation, MoldPhase.STARTING, now, timeout)), reload_wanted=wanted)
             case EndMold():
                 self._end_mold(decision)
             case GiveUp():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +39,7 @@ def test_mypy_errs_at_the_marked_lines_and_no_others() -> None:
     assert found([(file, int(line)) for file, line in errors]) == every_mark(), done.stdout + done.stderr
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="pyright needs node")
+@pytest.mark.needs("node")
 def test_pyright_errs_at_the_marked_lines_and_no_others() -> None:
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
     done = subprocess.run([*command, str(PROGRAMS)], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -108,3 +108,15 @@ def test_attaching_takes_the_logger_over_and_detaching_gives_it_back(caplog: pyt
     logging.getLogger("prefork").warning("seen by the caller's own logging")
     assert "seen by" in caplog.text
     sink.close()
+
+
+def test_the_count_of_lost_lines_is_kept_in_a_word_that_another_process_can_read() -> None:
+    word = memoryview(bytearray(8)).cast("Q")
+    sink = log.Sink(os.open("/dev/full", os.O_WRONLY))
+    emit(sink, "lost before anybody counted")
+    sink.count_in(word)
+    assert word[0] == 0
+    emit(sink, "lost")
+    emit(sink, "%d", "no number")
+    assert word[0] == sink.dropped == 2
+    sink.close()

@@ -47,10 +47,12 @@ def test_garbage_is_a_record_or_a_wire_error_and_nothing_else(raw: bytes) -> Non
 
 def test_words_have_places_of_their_own_and_fit_the_slot() -> None:
     names = "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU CPU_AT"
-    places = [getattr(wire, name) for name in f"{names} WANTED DRAIN_BY".split()]
+    places = [getattr(wire, name) for name in f"{names} WANTED DRAIN_BY MAX_SERVED".split()]
     assert len(set(places)) == len(places)
     assert max(places) < wire.WORDS
-    assert {wire.WANTED, wire.DRAIN_BY} == {place for place in places if place >= 16}  # the master's cache line
+    assert {wire.WANTED, wire.DRAIN_BY, wire.MAX_SERVED} == {
+        place for place in places if place >= 16
+    }  # the master's cache line
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Wrong programs: both checkers must find each marked line."""
 
-from prefork import App, Lines, Session, Stream
+from prefork import JSON, App, Codec, Fixed, Framer, LengthPrefixed, Lines, Netstring, Session, Stream, compose
 
 
 class SendsBytes(Session[str]):
@@ -49,3 +49,35 @@ App(not_a_session)  # error
 App(Base, framer=Stream)  # error
 App(Base, style="callbacks")  # error
 Lines(limit="64")  # error
+
+
+class Number:
+    def decode(self, frame: str, /) -> int:
+        return int(frame)
+
+    def encode(self, item: int, /) -> str:
+        return str(item)
+
+
+class WrongBlocks(Session[str]):
+    framer = Netstring  # error
+
+
+class WrongComposed(Session[str]):
+    framer = compose(Lines, Number())  # error
+
+
+class Numbered(Session[int]):
+    framer = compose(Lines, Number())
+
+    def received(self, number: int, /) -> None:
+        self.send(str(number))  # error
+
+
+LengthPrefixed(3)  # error
+LengthPrefixed(4, "middle")  # error
+Fixed()  # error
+texts: Framer[str] = compose(LengthPrefixed, Netstring())  # error
+backwards: Codec[int, str] = Number()  # error
+compose(Lines(), JSON())  # error
+compose(Lines(), 5)  # error

@@ -3,7 +3,26 @@
 from functools import partial
 from typing import Any
 
-from prefork import App, Conn, Decoder, Framer, Lines, Session, Stream
+from prefork import (
+    H11,
+    JSON,
+    App,
+    Codec,
+    Conn,
+    Decoder,
+    Fixed,
+    Framer,
+    JSONLines,
+    LengthPrefixed,
+    Lines,
+    MessagePack,
+    Netstring,
+    Request,
+    Response,
+    Session,
+    Stream,
+    compose,
+)
 
 
 class Echo(Session[str]):
@@ -91,7 +110,83 @@ class Count(Session[int]):
         self.send(number + 1)
 
 
+class Blocks(Session[bytes]):
+    framer = LengthPrefixed(2, "little", limit=1024)
+
+    def received(self, block: bytes, /) -> None:
+        self.send(block)
+
+
+class Strings(Session[bytes]):
+    framer = Netstring
+
+
+class Sized(Session[bytes]):
+    framer = Fixed(16)
+
+
+class Documents(Session[Any]):
+    framer = JSONLines(limit=1 << 20)
+
+    def received(self, document: dict[str, int], /) -> None:
+        self.send({"got": document["a"]})
+
+
+class Objects(Session[dict[str, int]]):
+    framer = MessagePack
+
+    def received(self, item: dict[str, int], /) -> None:
+        self.send({"got": item["a"]})
+
+
+class Site(Session[Any]):
+    framer = H11
+
+    def received(self, request: Request, /) -> None:
+        if request.awaits_continue:
+            self.send(Response(100))
+            return
+        self.send(Response(200, [("content-type", "text/plain"), (b"x", b"y")], request.body))
+        if not request.keep_alive:
+            self.close()
+
+
+class Number:
+    """A codec of one's own."""
+
+    def decode(self, frame: str, /) -> int:
+        return int(frame)
+
+    def encode(self, item: int, /) -> str:
+        return str(item)
+
+
+class Text:
+    """Another."""
+
+    def decode(self, frame: bytes, /) -> str:
+        return frame.decode()
+
+    def encode(self, item: str, /) -> bytes:
+        return item.encode()
+
+
+class Numbered(Session[int]):
+    framer = compose(Lines, Number)
+
+    def received(self, number: int, /) -> None:
+        self.send(number + 1)
+
+
+number: Codec[str, int] = Number()
+numbers: Framer[int] = compose(Lines(limit=20), number)
+packed: Framer[bytes] = compose(LengthPrefixed, Netstring())
+documents: Framer[dict[str, int]] = compose(LengthPrefixed(4), JSON)
+
 apps: list[App] = [
+    App(Blocks),
+    App(Site),
+    App(Base, framer=compose(compose(LengthPrefixed, Netstring), Text())),
     App(Echo),
     App(Every),
     App(partial(Every, b"hi")),

@@ -32,6 +32,10 @@ class Greeter(Session[str]):
         self.word = word
 
 
+async def _coroutine(_worker: object) -> None:
+    """No hook."""
+
+
 def framer(app: App) -> object:
     return app.framer_of(app.session())
 
@@ -74,8 +78,12 @@ def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() ->
     [
         pytest.param({"handler": Bare}, "Bare names no framer", id="no framer"),
         pytest.param({"handler": Greeter}, r"Greeter needs arguments \(word\)", id="a class that needs arguments"),
-        pytest.param({"handler": Bare, "framer": str}, "is no Framer; there are: Lines, Stream", id="no framer class"),
+        pytest.param(
+            {"handler": Bare, "framer": str}, "is no Framer; there are: Lines, Stream, Fixed", id="no framer class"
+        ),
         pytest.param({"handler": Plain, "style": "wsgi"}, "style 'wsgi' is not known; there is: session", id="style"),
+        pytest.param({"handler": Plain, "admit": 3}, "admit 3 can't be called: give a function", id="no function"),
+        pytest.param({"handler": Plain, "started": _coroutine}, "is a coroutine function: give", id="coroutine"),
         pytest.param({"handler": Session}, "Session names no framer", id="Session itself"),
     ],
 )

@@ -1,60 +1,14 @@
 from __future__ import annotations
 
 import doctest
-from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.app import framing
-from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError, Lines, Stream
+from prefork.app.framing import NEED_MORE, FramingError, Lines, Stream, base
+from tests.unit.app.framings import cut, decoded, places
 
-
-def cut(raw: bytes, places: list[int]) -> list[bytes]:
-    """The pieces of `raw` between the places, none empty."""
-    edges = [0, *sorted({each % (len(raw) + 1) for each in places}), len(raw)]
-    return [raw[a:b] for a, b in pairwise(edges) if a < b]
-
-
-def drained(decoder: Decoder[Any]) -> tuple[list[object], str | None]:
-    """All items there are, and the error that follows them."""
-    items = []
-    try:
-        while (item := decoder.next()) is not NEED_MORE:
-            items.append(item)
-    except FramingError as error:
-        return items, str(error)
-    return items, None
-
-
-def decoded(
-    framer: Framer[Any], pieces: list[bytes], *, lazily: bool = False
-) -> tuple[list[object], str | None, bytes]:
-    """Items, error and rest after feeding `pieces`; `lazily`: nothing is asked for before all is fed."""
-    decoder = framer.decoder()
-    items: list[object] = []
-    error = None
-    for piece in pieces:
-        if lazily:
-            decoder.feed(piece)
-            continue
-        try:
-            first = decoder.take(piece)
-        except FramingError as bad:
-            return items, str(bad), b""
-        if first is not NEED_MORE:
-            items.append(first)
-        more, error = drained(decoder)
-        items += more
-        if error:
-            return items, error, b""
-    more, error = drained(decoder)
-    return items + more, error, b"" if error else decoder.rest()
-
-
-places = st.lists(st.integers(0, 200), max_size=12)
 line_bytes = st.lists(
     st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\xc3", b"\xa9", b"\xff", b"\x00", b"bcdef"]), max_size=40
 ).map(b"".join)
@@ -172,7 +126,7 @@ def test_a_limit_under_one_byte_is_refused() -> None:
 
 
 def test_the_docstring_example_is_true() -> None:
-    failed, tried = doctest.testmod(framing)
+    failed, tried = doctest.testmod(base)
     assert (failed, tried > 0) == (0, True)
 
 
@@ -186,3 +140,16 @@ def test_a_long_line_in_small_chunks_is_joined_once(lazily: bool) -> None:
             assert decoder.next() is NEED_MORE
     decoder.feed(b"\n")
     assert decoder.next() == "x" * (count - 1)
+
+
+def test_a_pair_is_decoder_and_encoder_unless_the_framer_says_otherwise() -> None:
+    decoder, encode = Lines().pair()
+    assert encode("a") == b"a\n"
+    assert decoder.take(b"a\n") == "a"
+
+
+def test_a_framer_decodes_one_whole_frame_and_no_more() -> None:
+    assert Lines().decode(b"a\n") == "a"
+    for raw, error in [(b"", "a frame of 0 bytes holds no"), (b"a", "no whole item"), (b"a\nb", "more than one item")]:
+        with pytest.raises(FramingError, match=error):
+            Lines().decode(raw)

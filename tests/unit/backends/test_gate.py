@@ -10,6 +10,7 @@ from prefork.wire import (
     GATE_DRAINING,
     GATE_FULL,
     GATE_PAUSED,
+    GATE_SPENT,
     WANT_DRAIN,
     WANT_PAUSE_APP,
     WANT_PAUSE_OPERATOR,
@@ -34,9 +35,9 @@ def state(gate: Gate) -> State:
     return State(gate.open, gate.bits, gate.actual, gate.done)
 
 
-def after(*steps: tuple[str, int] | str, max_sessions: int = 0) -> tuple[Gate, list[bool]]:
+def after(*steps: tuple[str, int] | str, max_sessions: int = 0, max_served: int = 0) -> tuple[Gate, list[bool]]:
     """A gate after `steps`, and each answer that was one: a method's name, or (name, argument)."""
-    gate = Gate(max_sessions)
+    gate = Gate(max_sessions, max_served)
     answers = []
     for step in steps:
         name, *arguments = (step,) if isinstance(step, str) else step
@@ -160,6 +161,59 @@ def test_gate(steps: list[tuple[str, int] | str], expected: State) -> None:
 )
 def test_gate_with_a_cap_of_two(steps: list[tuple[str, int] | str], expected: State) -> None:
     assert state(after(*steps, max_sessions=2)[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([OPEN], State(), id="under its number it is open"),
+        pytest.param([OPEN, OPEN], State(False, GATE_SPENT), id="at it, it is shut"),
+        pytest.param([OPEN, CLOSE, OPEN, CLOSE], State(False, GATE_SPENT), id="for good, whoever leaves"),
+        pytest.param([OPEN, OPEN, ("learn", WANT_PAUSE_APP), ("learn", 0)], State(False, GATE_SPENT), id="or resumes"),
+        pytest.param(
+            [OPEN, OPEN, ("out_of_files", 0), ("tick", SHORTEST_BACKOFF_NS)],
+            State(False, GATE_SPENT),
+            id="a back-off that is over opens nothing",
+        ),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_PAUSE_APP)],
+            State(False, GATE_SPENT | GATE_PAUSED, WANT_PAUSE_APP),
+            id="it may be paused as well",
+        ),
+        pytest.param(
+            [OPEN, OPEN, CLOSE, CLOSE, ("learn", WANT_RETIRE)],
+            State(False, GATE_SPENT | GATE_DRAINING, WANT_RETIRE, True),
+            id="and retire",
+        ),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_DRAIN), CLOSE, CLOSE],
+            State(False, GATE_SPENT | GATE_DRAINING, WANT_DRAIN, True),
+            id="and drain",
+        ),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_DRAIN | WANT_SWEEP)],
+            State(True, GATE_SPENT, WANT_DRAIN | WANT_SWEEP),
+            id="a sweep opens it",
+        ),
+        pytest.param(
+            [OPEN, ("learn", WANT_DRAIN | WANT_SWEEP), OPEN, OPEN],
+            State(True, GATE_SPENT, WANT_DRAIN | WANT_SWEEP),
+            id="and goes on past the number",
+        ),
+        pytest.param(
+            [OPEN, OPEN, ("learn", WANT_DRAIN | WANT_SWEEP), "queue_empty"],
+            State(False, GATE_SPENT | GATE_DRAINING, WANT_DRAIN),
+            id="until it is over",
+        ),
+    ],
+)
+def test_gate_for_two_sessions_ever(steps: list[tuple[str, int] | str], expected: State) -> None:
+    assert state(after(*steps, max_served=2)[0]) == expected
+
+
+def test_a_sweep_keeps_the_cap_of_a_spent_gate() -> None:
+    gate = after(OPEN, ("learn", WANT_DRAIN | WANT_SWEEP), max_sessions=1, max_served=1)[0]
+    assert state(gate) == State(False, GATE_FULL | GATE_SPENT, WANT_DRAIN | WANT_SWEEP)
 
 
 @pytest.mark.parametrize(

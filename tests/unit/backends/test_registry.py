@@ -61,7 +61,7 @@ def test_an_unknown_backend_is_told_with_the_known_ones(site: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_backend("asynci")
     assert str(caught.value) == (
-        "backend 'asynci' is not known; installed: asyncio, selectors "
+        "backend 'asynci' is not known; installed: asyncio, selectors, threads "
         "(third-party backends register in the entry-point group 'prefork.backends'); did you mean 'asyncio'?"
     )
 

@@ -49,7 +49,7 @@ def test_a_link_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
         control_sockets(environ)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.needs("root")  # only root can give a folder away
 def test_somebody_else_s_folder_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "prefork").mkdir(mode=0o700)
     os.chown(tmp_path / "prefork", 12345, -1)

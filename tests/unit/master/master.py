@@ -71,4 +71,5 @@ def _settings(config: ServerConfig) -> MoldSettings:
         heartbeat_interval_ns=limits.heartbeat_interval_ns,
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
+        boot_timeout_ns=limits.boot_timeout_ns,
     )

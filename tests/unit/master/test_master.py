@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork import wire
 from prefork.errors import AppError, ConfigError
-from prefork.policy.model import Phase, WorkerId
+from prefork.master.loop import Loop
+from prefork.master.orders import Orders
+from prefork.policy.model import Phase, Reason, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -95,6 +98,19 @@ def test_a_reload_that_fails_leaves_the_old_generation_serving() -> None:
     master.run(5)
     assert ids == [1, 2]
     assert master.board.fatal is None
+
+
+@pytest.mark.parametrize(("old", "new", "ended_after"), [("40s", "2s", 2), ("2s", "40s", 40)])
+def test_a_reload_is_judged_by_the_import_timeout_that_it_brings(old: str, new: str, ended_after: int) -> None:
+    master = FakeMaster(min_workers=1, import_timeout=old)
+    reloaded = FakeMaster(min_workers=1, import_timeout=new).config
+    master.orders = Orders(master.board, lambda: reloaded, {})
+    master.loop = Loop(master.kernel, master.board, master.effects, master.orders, master.reporter)
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "import_ns", 100 * SECOND))
+    master.signal_after(1, signal.SIGHUP)
+    ends = [done for done in master.run(60) if done.decision.because.reason is Reason.IMPORT_TIMEOUT]
+    starts = [done for done in master.board.history if done.decision.because.reason is Reason.RELOAD]
+    assert [end.at - start.at for end, start in zip(ends, starts, strict=True)] == [ended_after * SECOND]
 
 
 def test_a_mold_that_dies_is_started_again_in_the_same_generation() -> None:
@@ -237,3 +253,63 @@ def test_every_command_gets_one_answer(command: str) -> None:
     master.ask_after(1, command)
     master.run(2)
     assert [answer["ok"] for answer in master.kernel.replies] == [command != "nonsense"]
+
+
+def test_a_mold_that_hangs_is_ended_and_started_again_in_the_same_generation() -> None:
+    master = FakeMaster(min_workers=2, sizing={"kind": "static"}, boot_timeout="5s")
+    kernel = master.kernel
+    kernel.after(SECOND, lambda: setattr(kernel.molds[1], "stuck", True))
+    kernel.after(SECOND, lambda: kernel.die(WorkerId(1), signum=signal.SIGKILL))
+    alive: list[int] = []
+    kernel.after(7 * SECOND, lambda: alive.append(master.board.count(Phase.SERVING)))
+    kinds = master.kinds(8)
+    assert [kind for kind in kinds if "mold" in kind] == [
+        "start_mold first_mold",
+        "end_mold boot_timeout",
+        "start_mold mold_gone",
+    ]
+    assert alive == [2]
+    assert master.board.generation == 1
+
+
+def test_a_pool_whose_forks_all_hang_gives_up_when_the_tokens_are_spent() -> None:
+    master = FakeMaster(min_workers=2, sizing={"kind": "static"}, boot_timeout="1s", crash={"burst": 5})
+    master.kernel.forks_hang = True
+    master.loop.run()
+    assert "gave up: never_ready" in str(master.board.fatal)
+    assert not master.kernel.workers
+
+
+@pytest.mark.parametrize("hangs", ["mold", "fork"])
+def test_a_stop_ends_a_mold_and_a_fork_that_hang(hangs: str) -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"}, drain_timeout="3s")
+    kernel = master.kernel
+
+    def hang() -> None:
+        kernel.forks_hang, kernel.molds[1].stuck = hangs == "fork", hangs == "mold"
+        kernel.die(WorkerId(1), signum=signal.SIGKILL)
+
+    kernel.after(SECOND, hang)
+    master.signal_after(2, signal.SIGTERM)
+    began = kernel.now()
+    master.loop.run()
+    assert kernel.now() - began < 6 * SECOND
+    assert not kernel.workers
+    assert not kernel.molds
+
+
+def test_the_log_lines_that_a_worker_lost_are_counted_after_its_end_too() -> None:
+    master = FakeMaster(min_workers=2)
+    kernel = master.kernel
+    totals: list[int] = []
+
+    def lose(worker: WorkerId, lines: int) -> None:
+        kernel.workers[worker].words[wire.DROPPED] = lines
+
+    kernel.after(SECOND, lambda: lose(WorkerId(1), 3))
+    kernel.after(SECOND, lambda: lose(WorkerId(2), 4))
+    kernel.after(2 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
+    kernel.after(2 * SECOND, lambda: kernel.die(WorkerId(1), signum=signal.SIGKILL))
+    kernel.after(3 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
+    master.run(4)
+    assert totals == [7, 7]

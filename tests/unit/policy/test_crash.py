@@ -8,7 +8,7 @@ from prefork.policy.config import CrashConfig, PoolConfig, SpareSizing
 from prefork.policy.crash import is_crash, is_outside
 from prefork.policy.memory import Memory
 from prefork.policy.model import ExitView, PoolView, Reason
-from tests.unit.policy.pools import NOW, STARTED, booting, busy, ended, plan_for, pool, s, said, serving
+from tests.unit.policy.pools import NOW, STARTED, booting, busy, draining, ended, plan_for, pool, s, said, serving
 
 ONE = PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1, max_spare=4), crash=CrashConfig(burst=2))
 SPENT = STARTED._replace(crash_spent_ns=s(21))
@@ -130,19 +130,125 @@ def test_an_exit_is_judged(exit_: ExitView, kind: str) -> None:
             ["spawn below_min"],
             id="is tried again in time",
         ),
-        pytest.param(
-            pool(),
-            STARTED._replace(outside_spent_ns=s(202)),
-            ["1 spawn withheld outside_tokens"],
-            id="outside kills in debt",
-        ),
-        pytest.param(
-            pool(), STARTED._replace(outside_spent_ns=s(201)), ["spawn below_min"], id="outside kills without debt"
-        ),
     ],
 )
 def test_births_after_exits(view: PoolView, memory: Memory, expected: list[str]) -> None:
     assert said(plan_for(ONE, view, memory)) == expected
+
+
+TWO = PoolConfig(min_workers=2, max_workers=4, sizing=SpareSizing(min_spare=2, max_spare=4), crash=CrashConfig(burst=2))
+NONE = PoolConfig(min_workers=0, max_workers=4, crash=CrashConfig(burst=2))
+DEBT = STARTED._replace(outside_spent_ns=s(202))
+
+
+@pytest.mark.parametrize(
+    ("config", "view", "memory", "expected"),
+    [
+        pytest.param(
+            TWO, pool(), DEBT._replace(outside_spent_ns=s(201)), ["spawn below_min"] * 2, id="without debt: at once"
+        ),
+        pytest.param(
+            TWO,
+            pool(),
+            DEBT,
+            ["spawn below_min", "1 spawn withheld outside_tokens"],
+            id="in debt, with nobody up: one",
+        ),
+        pytest.param(
+            TWO,
+            pool(serving(1)),
+            DEBT,
+            ["spawn below_min"],
+            id="in debt, with too few up: one",
+        ),
+        pytest.param(
+            TWO, pool(busy(1), busy(2)), DEBT, ["2 spawn withheld outside_tokens"], id="in debt, with enough up: nobody"
+        ),
+        pytest.param(
+            TWO, pool(serving(1), booting(2, 9), queue=1), DEBT, ["1 spawn withheld outside_tokens"], id="one at a time"
+        ),
+        pytest.param(TWO, pool(booting(2, 9)), DEBT, ["1 spawn withheld outside_tokens"], id="even if nobody serves"),
+        pytest.param(
+            TWO, pool(serving(1, 0.9)), DEBT, ["1 spawn withheld outside_tokens"], id="a second after the last birth"
+        ),
+        pytest.param(TWO, pool(serving(1, 1)), DEBT, ["spawn below_min"], id="and no later"),
+        pytest.param(
+            TWO,
+            pool(draining(1, age=0.5)),
+            DEBT,
+            ["2 spawn withheld outside_tokens"],
+            id="whatever became of that one",
+        ),
+        pytest.param(
+            TWO,
+            pool(),
+            DEBT._replace(outside_forked_at=NOW - s(0.9)),
+            ["2 spawn withheld outside_tokens"],
+            id="even if it was killed",
+        ),
+        pytest.param(
+            TWO,
+            pool(exits=(ended(signal=9, ready_ago=0.2, forked_at=NOW - s(0.3)),)),
+            DEBT,
+            ["2 spawn withheld outside_tokens"],
+            id="just now",
+        ),
+        pytest.param(NONE, pool(queue=2), DEBT, ["spawn few_spares"], id="min 0: somebody for those who wait"),
+        pytest.param(
+            NONE,
+            pool(busy(1), queue=2),
+            DEBT,
+            ["1 spawn withheld outside_tokens"],
+            id="min 0: but one that serves is enough",
+        ),
+        pytest.param(
+            TWO,
+            pool(),
+            DEBT._replace(fork_failures=1, fork_retry_at=NOW + 1),
+            ["2 spawn withheld fork_failed"],
+            id="a failed fork is waited for",
+        ),
+        pytest.param(
+            TWO,
+            pool(),
+            DEBT._replace(degraded_at=NOW - s(20), probe_at=NOW + 1),
+            ["2 spawn withheld crash_tokens"],
+            id="so is the probe of a degraded pool",
+        ),
+        pytest.param(
+            TWO,
+            pool(),
+            DEBT._replace(degraded_at=NOW - s(20), probe_at=NOW),
+            ["spawn probe", "1 spawn withheld crash_tokens"],
+            id="which is this one birth too",
+        ),
+        pytest.param(
+            TWO,
+            pool(serving(1, 0.5)),
+            DEBT._replace(degraded_at=NOW - s(20), probe_at=NOW),
+            ["1 spawn withheld outside_tokens"],
+            id="but a second after the last",
+        ),
+    ],
+)
+def test_in_debt_for_outside_kills_there_is_a_birth_a_second(
+    config: PoolConfig, view: PoolView, memory: Memory, expected: list[str]
+) -> None:
+    assert said(plan_for(config, view, memory)) == expected
+
+
+@pytest.mark.parametrize(
+    ("view", "debt", "after"),
+    [
+        pytest.param(pool(serving(1, 0.25, heard_at=NOW)), 2, 0.75, id="the next birth"),
+        pytest.param(pool(serving(1, 0.25, heard_at=NOW)), 0.5, 0.5, id="the end of the debt, where that is sooner"),
+        pytest.param(pool(busy(1, heard_at=NOW), busy(2, heard_at=NOW)), 9, 9, id="the end of the debt"),
+        pytest.param(pool(booting(1, 2)), 9, 9, id="while one boots, too"),
+    ],
+)
+def test_a_debt_for_outside_kills_is_looked_at_again_at(view: PoolView, debt: float, after: float) -> None:
+    plan = plan_for(TWO, view, STARTED._replace(outside_spent_ns=s(201 + debt)))
+    assert plan.next_check_at == NOW + s(after)
 
 
 def test_nobody_ever_ready_gives_up_when_the_tokens_are_spent() -> None:
@@ -199,4 +305,4 @@ def test_workers_killed_from_outside_are_restored_at_once() -> None:
     exits = tuple(ended(80 + one, signal=9) for one in range(1, 200))
     plan = plan_for(config, pool(exits=exits), memory)
     assert plan.memory.outside_spent_ns == 2 * 80 * s(10), "debt is bounded"
-    assert plan.next_check_at == NOW + 80 * s(10)
+    assert len(plan.decisions) == 1

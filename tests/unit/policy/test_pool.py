@@ -1,4 +1,4 @@
-"""Decision tables: how many workers, who goes, who is replaced, which mold."""
+"""Decision tables: how many workers, who goes, which mold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.memory import Memory
-from prefork.policy.model import MoldPhase, MoldView, Owner, PoolView, Reason, WorkerId
+from prefork.policy.model import MoldPhase, MoldView, Owner, PoolView, Reason
 from tests.unit.policy.pools import MOLD, NOW, STARTED, booting, busy, draining, plan_for, pool, s, said, serving
 
 SPARE = PoolConfig(min_workers=2, max_workers=5, sizing=SpareSizing(min_spare=2, max_spare=3))
@@ -240,98 +240,7 @@ def test_max_idle_is_looked_at_in_time() -> None:
     assert plan.next_check_at == NOW + s(15)
 
 
-def recycling(**recycle: Any) -> PoolConfig:
-    return PoolConfig(
-        min_workers=2,
-        max_workers=4,
-        sizing=SpareSizing(min_spare=0, max_spare=4),
-        recycle=RecycleConfig(**({"jitter": 0, "max_unavailable": 0.5} | recycle)),
-    )
-
-
 NEW = MoldView(2, MoldPhase.READY, NOW)
-OLD = {"generation": 2, "molds": (NEW,)}
-
-
-@pytest.mark.parametrize(
-    ("config", "view", "expected"),
-    [
-        pytest.param(recycling(max_age=100), pool(busy(1), busy(2, 9)), ["spawn for 1 max_age"], id="age"),
-        pytest.param(recycling(max_age=101), pool(busy(1), busy(2, 9)), [], id="not yet of age"),
-        pytest.param(
-            recycling(max_served=5), pool(busy(1, accepted=5), busy(2)), ["spawn for 1 max_served"], id="served"
-        ),
-        pytest.param(recycling(max_rss=5), pool(busy(1, rss=6), busy(2, rss=5)), ["spawn for 1 max_rss"], id="memory"),
-        pytest.param(recycling(max_rss=5), pool(busy(1, rss=9, boot_rss=6), busy(2)), [], id="memory it was born with"),
-        pytest.param(
-            recycling(), pool(busy(1), busy(2, generation=2), **OLD), ["spawn for 1 old_generation"], id="generation"
-        ),
-        pytest.param(
-            recycling(max_age=50, max_surge=4),
-            pool(busy(1, 99), busy(2, 98), busy(3, 97), busy(4, 9, generation=0)),
-            ["spawn for 4 old_generation", "spawn for 1 max_age", "2 replace withheld max_unavailable"],
-            id="the older generation first, then the most overdue, no more than the budget",
-        ),
-        pytest.param(
-            recycling(max_age=50, max_served=1),
-            pool(busy(1, 99, accepted=9), busy(2, 9)),
-            ["spawn for 1 max_served"],
-            id="the limit that is passed by most is the reason",
-        ),
-        pytest.param(
-            recycling(max_age=50),
-            pool(busy(1), busy(2, 9), booting(3, replaces=WorkerId(1))),
-            [],
-            id="one that is being replaced waits for its successor",
-        ),
-        pytest.param(
-            recycling(max_age=50),
-            pool(busy(1), busy(2, 9), busy(3, 2, replaces=WorkerId(1))),
-            ["drain 1 max_age"],
-            id="once the successor serves, it drains",
-        ),
-        pytest.param(
-            recycling(),
-            pool(busy(1), busy(2, 9), busy(3, 2, replaces=WorkerId(1))),
-            ["drain 1 replaced"],
-            id="even if the limit is no longer set",
-        ),
-        pytest.param(
-            recycling(max_age=50, max_unavailable=1, max_surge=1),
-            pool(*(busy(n) for n in (1, 2, 3, 4))),
-            ["spawn for 1 max_age", "3 replace withheld max_surge"],
-            id="replacements go over max by the surge alone",
-        ),
-        pytest.param(
-            recycling(max_age=50),
-            pool(busy(1), busy(2), molds=()),
-            ["start_mold 1 mold_gone", "2 replace withheld no_mold"],
-            id="no mold: no replacement",
-        ),
-        pytest.param(
-            recycling(max_age=50),
-            pool(busy(1), busy(2, 9), paused=True),
-            ["spawn for 1 max_age"],
-            id="paused pools recycle",
-        ),
-        pytest.param(recycling(max_age=50), pool(booting(1), booting(2)), [], id="a booting worker isn't recycled"),
-    ],
-)
-def test_recycling(config: PoolConfig, view: PoolView, expected: list[str]) -> None:
-    assert said(plan_for(config, view)) == expected
-
-
-def test_age_is_looked_at_in_time() -> None:
-    plan = plan_for(recycling(max_age=110), pool(busy(1, heard_at=NOW), busy(2, 9)))
-    assert plan.next_check_at == NOW + s(10)
-
-
-def test_jitter_spreads_workers_that_were_born_together() -> None:
-    config = recycling(max_age=110, jitter=0.5, max_unavailable=1, max_surge=40)
-    plan = plan_for(config, pool(*map(busy, (1, 2, 3, 4))))
-    assert 0 < len(plan.decisions) < 4
-
-
 STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
 
 
@@ -366,6 +275,20 @@ STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
             STARTED,
             ["end_mold 2 by force import_timeout"],
             id="an import that overstays is ended by force",
+        ),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(5), s(5))],
+            {},
+            STARTED,
+            ["end_mold 2 by force import_timeout"],
+            id="by the time that its own config gives it",
+        ),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60), s(90))],
+            {},
+            STARTED,
+            [],
+            id="be it longer than the pool's",
         ),
         pytest.param(
             [MOLD, NEW], {"generation": 2}, STARTED, ["end_mold 1 mold_superseded"], id="the superseded mold is ended"
@@ -428,6 +351,22 @@ STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
 def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expected: list[str]) -> None:
     config = PoolConfig(min_workers=0)
     assert said(plan_for(config, pool(**({"molds": tuple(molds)} | more)), memory)) == expected
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "after"),
+    [
+        pytest.param(pool(molds=(), generation=0), Memory(), 60, id="the first"),
+        pytest.param(pool(molds=()), STARTED, 60, id="a lost one"),
+        pytest.param(pool(molds=(), import_timeout_ns=s(5)), STARTED, 60, id="a lost one has the pool's config"),
+        pytest.param(pool(reload_wanted=True), STARTED, 60, id="a reload"),
+        pytest.param(pool(reload_wanted=True, import_timeout_ns=s(5)), STARTED, 5, id="a reload to a shorter one"),
+        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, 59, id="one that imports"),
+        pytest.param(pool(molds=(MOLD, STARTING._replace(import_timeout_ns=s(5)))), STARTED, 4, id="under its own"),
+    ],
+)
+def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: Memory, after: float) -> None:
+    assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
 
 
 def test_a_restart_is_waited_for() -> None:

@@ -26,10 +26,10 @@ def one_of(worker: WorkerView, **more: object) -> PoolView:
         pytest.param(booting(1, 30), ["kill 1 dump boot_timeout"], id="booting for boot_timeout is killed"),
         pytest.param(busy(1, **QUIET), ["kill 1 dump silent_blocked"], id="no beat for heartbeat_timeout is silence"),
         pytest.param(
-            busy(1, **QUIET, cpu_ns=s(15)), ["kill 1 dump silent_spinning"], id="silence with half of it on CPU spins"
+            busy(1, **QUIET, cpu_ns=s(3)), ["kill 1 dump silent_spinning"], id="silence with a tenth of it on CPU spins"
         ),
         pytest.param(
-            busy(1, **QUIET, cpu_ns=s(14.9)), ["kill 1 dump silent_blocked"], id="silence with less on CPU is blocked"
+            busy(1, **QUIET, cpu_ns=s(2.9)), ["kill 1 dump silent_blocked"], id="silence with less on CPU is blocked"
         ),
         pytest.param(busy(1, 29, heard_at=None), [], id="never heard counts from ready, not from fork"),
         pytest.param(

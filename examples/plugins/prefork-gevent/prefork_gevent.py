@@ -1,0 +1,98 @@
+"""The loop `gevent`: a greenlet a session. prefork's seats do the work; this says who sits there and how to wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gevent
+import gevent.select
+import gevent.socket
+from gevent import monkey
+
+from prefork.backends.contract import CONTRACT, hookimpl
+from prefork.backends.host import Host
+from prefork.backends.offload import Job, OffloadThreads, work
+from prefork.backends.seat import SeatTurns
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from prefork.app.app import App
+    from prefork.backends.contract import Backend
+    from prefork.backends.tether import Tether
+
+
+@dataclass(frozen=True)
+class GeventOptions:
+    """`[backends.gevent]`."""
+
+    patch: bool = True
+    """Whether the app is imported with gevent's monkey patches in force."""
+    max_greenlets: int = 10_000
+    """Most sessions of a worker, a greenlet each, where `max_sessions` is 0 or more."""
+
+    def __post_init__(self) -> None:
+        if self.max_greenlets < 1:
+            raise ValueError(f"max_greenlets {self.max_greenlets}: expected 1 or more")
+        if self.patch and not monkey.is_anything_patched():
+            monkey.patch_all()
+
+
+class Greenlets:
+    """A crew of greenlets."""
+
+    def __init__(self) -> None:
+        self.ident = gevent.getcurrent
+        self.poller = gevent.select.poll
+
+    def sit(self, live: Callable[[], None], /) -> None:
+        """Have `live` called in a greenlet of its own."""
+        gevent.spawn(live)
+
+
+class HubThreads(OffloadThreads):
+    """What is offloaded runs in the hub's own pool: a patched thread would be a greenlet."""
+
+    def run(self, job: Job, post: Callable[..., None]) -> None:
+        """Run the job in a real thread."""
+        gevent.get_hub().threadpool.spawn(work, job, post)
+
+
+class GeventBackend:
+    """A greenlet a session: callbacks may wait, by gevent's means."""
+
+    name = "gevent"
+    contract = CONTRACT
+    styles = frozenset({"session"})
+    options = GeventOptions
+
+    def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
+        """Serve `app` until the worker is done."""
+        assert isinstance(options, GeventOptions)
+        gevent.reinit()  # a hub doesn't survive a fork
+        tether.gate.hold_at_most(options.max_greenlets)
+        host = Host(app, tether)
+        host.offloads = HubThreads()
+        turns = SeatTurns(host, tether, listeners, Greenlets())
+        try:
+            turns.start()
+            while not turns.is_done:
+                _wait(turns.epoll.fileno(), turns.patience())
+                turns.turn(0)
+            turns.stop()
+        finally:
+            turns.close()
+
+
+def _wait(fd: int, seconds: float) -> None:
+    """Let the greenlets run until `fd` is readable, or `seconds` have passed."""
+    with gevent.Timeout(seconds, False):
+        gevent.socket.wait_read(fd)
+
+
+@hookimpl
+def prefork_backends() -> list[Backend]:
+    """Offer `gevent`."""
+    return [GeventBackend()]

@@ -1,0 +1,193 @@
+"""A session in a thread of its own, or in what is like one; a serving loop accepts and obeys. For loops that may block.
+
+Theory. The serving loop has listeners, channel and signals alone: it accepts, beats, and it alone writes the slot. Each
+session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile. So nothing of
+a session is touched by two threads: what others have to say to it is posted to its seat, and what it has to say to the
+worker is posted to the serving loop. A *desk* goes from one seat to the next: a poll, and an eventfd by which others
+wake the thread that sits there. It is made before the accept, so that who is out of descriptors accepts nobody. The
+*crew* is who sits there: threads, greenlets.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from math import ceil
+from select import POLLIN
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+
+from prefork.backends.host import Host
+from prefork.backends.posted_link import PostedLink
+from prefork.backends.timers import NEVER
+from prefork.backends.turns import Turns
+
+if TYPE_CHECKING:
+    import select
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from prefork.backends.gate import Gate
+    from prefork.backends.tether import Tether, WorkerSettings
+
+LONGEST_WAIT_MS: Final = 3_600_000
+"""poll takes 24 days at most; a turn too early is harmless."""
+
+
+class Desk:
+    """One session's at a time."""
+
+    def __init__(self, poller: select.poll) -> None:
+        """`poller`: new, and empty. Raises OSError when no descriptor is free."""
+        self.poller = poller
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        poller.register(self._bell, POLLIN)
+
+    def wake(self) -> None:
+        """Make the thread turn; from any other one."""
+        os.eventfd_write(self._bell, 1)
+
+    def serve(self, link: PostedLink, host: Host) -> None:
+        """Turn after turn, until the session is over."""
+        poll, clock, bell = self.poller.poll, time.monotonic_ns, self._bell
+        now = clock()
+        while True:
+            host.turn(now)
+            if link.is_over:
+                return
+            for fd, mask in poll(_patience(host, now)):
+                if fd == bell:
+                    os.eventfd_read(bell)
+                else:
+                    link.event(mask)
+            now = clock()
+
+
+def _patience(host: Host, now: int) -> int | None:
+    """Milliseconds to wait for; None: for an event."""
+    if host.dirty:
+        return 0
+    if host.timers.next_at == NEVER:
+        return None
+    return min(LONGEST_WAIT_MS, max(0, ceil((host.timers.next_at - now) / 1e6)))
+
+
+class Crew(Protocol):
+    """Who sits at the desks."""
+
+    def sit(self, live: Callable[[], None], /) -> None:
+        """Have `live` called, now, in a thread that does nothing else until it returns."""
+
+    def poller(self) -> select.poll:
+        """A new poll, that waits as such a thread may wait."""
+
+    def ident(self) -> object:
+        """The thread that calls this, as a value that can be compared."""
+
+
+class SeatTurns(Turns):
+    """The serving loop: sessions get a seat instead of a place in its epoll."""
+
+    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
+        super().__init__(host, tether, listeners)
+        self.tether = tether
+        self.crew = crew
+        self.desks: list[Desk] = []
+        """Those that are free."""
+
+    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+        """Take a connection, if there is a desk for it."""
+        if not self.desks:
+            self.desks.append(Desk(self.crew.poller()))
+        return super().accept(listener, family)
+
+    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Seat:
+        """A seat for the connection."""
+        return Seat(self, connection, peer, listener)
+
+
+class Seat:
+    """One session's. `open`, `drain` and `expire` are called by the serving loop.
+
+    It is the tether of its own host.
+    """
+
+    def __init__(self, turns: SeatTurns, connection: socket.SocketType, peer: object, listener: object) -> None:
+        self._turns = turns
+        self._tether: Tether = turns.tether
+        self._desk = turns.desks.pop()
+        self._host = Host(turns.host.app, self)
+        self._host.offloads = turns.host.offloads
+        self._link = PostedLink(self._host, self._desk.poller, connection, (peer, listener), turns.crew.ident)
+
+    # -- for the serving loop ------------------------------------------------------------------------------------------
+
+    def open(self, _now: int, /) -> None:
+        """Give the session to a thread."""
+        self._turns.crew.sit(self._live)
+
+    def drain(self, _now: int, seconds_left: float, /) -> None:
+        """Tell the session that the worker drains."""
+        self._host.post(self._drain, seconds_left)
+
+    def expire(self) -> None:
+        """Tell the session that the drain's deadline is reached."""
+        self._host.post(self._link.expire)
+
+    def _over(self) -> None:
+        """The thread has left the desk for good: it is posted last."""
+        self._turns.door.held.discard(self)
+        self._turns.desks.append(self._desk)
+        self._tether.session_closed()
+
+    # -- in the session's thread ---------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        """Serve the session to its end."""
+        link = self._link
+        try:
+            link.sit()
+            link.open(time.monotonic_ns())
+            self._desk.serve(link, self._host)
+        except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
+            self._turns.host.post(_raise, error)
+        else:
+            self._turns.host.post(self._over)
+
+    def _drain(self, seconds_left: float) -> None:
+        self._link.drain(time.monotonic_ns(), seconds_left)
+
+    # -- as a tether ---------------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> WorkerSettings:
+        """The worker's."""
+        return self._tether.settings
+
+    @property
+    def gate(self) -> Gate:
+        """The worker's, to look at."""
+        return self._tether.gate
+
+    @property
+    def drain_by(self) -> int:
+        """The worker's."""
+        return self._tether.drain_by
+
+    def session_failed(self) -> None:
+        """Have it counted."""
+        self._turns.host.post(self._tether.session_failed)
+
+    def session_closed(self) -> None:
+        """The place is given back when the thread has left its desk."""
+
+    def request(self, act: str, owner: str) -> None:
+        """Have it asked."""
+        self._turns.host.post(self._tether.request, act, owner)
+
+    def wake(self) -> None:
+        """Make the session's loop turn."""
+        self._desk.wake()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

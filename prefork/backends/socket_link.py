@@ -1,0 +1,111 @@
+"""A link on a non-blocking socket that an epoll, or a poll, waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING, Final
+
+from prefork.backends.link import Link
+from prefork.backends.outlet import CLOSED
+
+if TYPE_CHECKING:
+    from prefork.backends.host import Host
+
+    Poller = select.epoll | select.poll
+
+READ_BYTES: Final = 64 * 1024
+_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_RESET = struct.pack("ii", 1, 0)
+_DEAF = -1
+"""The mask of a connection that isn't watched: HUP can't be masked, and would wake the loop again and again."""
+
+
+class SocketLink(Link):
+    """It registers itself with its poller and takes itself off."""
+
+    __slots__ = ("_mask", "_poller", "_socket", "fd", "recv")
+
+    def __init__(
+        self,
+        host: Host,
+        poller: select.epoll | select.poll,
+        connection: socket.SocketType,
+        peer: object,
+        listener: object,
+    ) -> None:
+        super().__init__(host, connection.send, peer, listener)
+        self._socket = connection
+        self.recv = connection.recv
+        self.fd = connection.fileno()
+        self._poller = poller
+        self._mask = _IN
+        poller.register(self.fd, _IN)
+
+    def event(self, mask: int) -> None:
+        """The poller says `mask`."""
+        if mask & _OUT:
+            self.writable()
+        if mask & ~_OUT and self._state != CLOSED:
+            if self._mask & _IN:
+                self.pull()
+            elif mask & ~_IN:
+                self._broken()
+
+    def pull(self) -> None:
+        """Read once."""
+        try:
+            chunk = self.recv(READ_BYTES)
+        except OSError as error:
+            self.unread(error)
+        else:
+            if chunk:
+                self.chunk_in(chunk)
+            else:
+                self.eof_in()
+
+    def unread(self, error: OSError) -> None:
+        """Reading failed; that nothing was there is no failure."""
+        if not isinstance(error, BlockingIOError):
+            self.lost(error)
+
+    def _broken(self) -> None:
+        """ERR or HUP while nothing is read: HUP alone means that both ends sent EOF, which a session may outlive."""
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code or self._state:
+            code = code or errno.EPIPE
+            self.lost(OSError(code, errno.errorcode.get(code, "connection lost")))
+        else:
+            self._mask = _DEAF
+            self._poller.unregister(self.fd)
+
+    def _interest(self) -> None:
+        mask = (_IN if self._reads else 0) | (_OUT if self._backlog is not None else 0)
+        if self._mask == _DEAF:
+            if mask:
+                self._poller.register(self.fd, mask)
+                self._mask = mask
+        elif mask != self._mask:
+            self._mask = mask
+            self._poller.modify(self.fd, mask)
+
+    def _shut(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def _release(self, *, reset: bool) -> None:
+        connection = self._socket
+        if reset:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        elif not self._eof:  # what is read before close makes it FIN; left unread it would be a reset
+            with contextlib.suppress(OSError):
+                self.recv(READ_BYTES)
+        if self._mask != _DEAF:  # by hand, since a child of the user's may hold a copy of the connection open
+            self._poller.unregister(self.fd)
+        connection.close()
+
+    def _local(self) -> object:
+        return self._socket.getsockname()

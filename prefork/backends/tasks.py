@@ -1,0 +1,60 @@
+"""The asyncio tasks of a worker: where each was made, and their end when the last session is over.
+
+Theory. A task that the user's code made outlives its session. After the last one such tasks are cancelled and awaited,
+for as long as the drain may still take; one that doesn't end by then is reported with the line that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from prefork.backends.tether import Tether
+
+_log = logging.getLogger("prefork.worker")
+_LIBRARY = asyncio.__file__.removesuffix("__init__.py")
+
+
+class Tasks:
+    """Installed on a loop before it runs."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tether: Tether) -> None:
+        self._made_at: WeakKeyDictionary[asyncio.Future[Any], str] = WeakKeyDictionary()
+        self._tether = tether
+        loop.set_task_factory(self._make)
+
+    def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> asyncio.Task[Any]:  # noqa: ANN401
+        task = asyncio.Task(coro, loop=loop, **more)
+        self._made_at[task] = _place(sys._getframe(1))  # noqa: SLF001 - what `inspect` offers walks the whole stack
+        return task
+
+    async def end(self) -> None:
+        """Cancel what still runs, and wait for it until the drain's deadline."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        _log.info("cancelled %d tasks that were left when the last session was over", len(left))
+        _, stuck = await asyncio.wait(left, timeout=self._seconds_left())
+        for task in stuck:
+            _log.error("a task does not end when cancelled: %s, made at %s", task.get_name(), self._made_at.get(task))
+
+    def _seconds_left(self) -> float:
+        by, now = self._tether.drain_by, time.monotonic_ns()
+        most = self._tether.settings.drain_timeout_ns
+        return max(0, min(by - now, most)) / 1e9
+
+
+def _place(frame: FrameType | None) -> str:
+    """The innermost line that isn't asyncio's own."""
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

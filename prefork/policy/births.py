@@ -1,0 +1,105 @@
+"""Births: successors for the overdue first in the reckoning, then what is still needed; each within its bounds.
+
+Theory. A successor is a coming spare, so with each of them fewer births may be needed: they are chosen one after the
+other, and need is asked anew. Births come first where places are few: a successor gets what they leave of surge and
+allowance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.policy import recycle, sizing
+from prefork.policy.draft import because
+from prefork.policy.model import Phase, Reason, Spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.policy.census import Census
+    from prefork.policy.crash import Allowance
+    from prefork.policy.draft import Draft
+    from prefork.policy.limits import Limits
+    from prefork.policy.memory import Memory
+    from prefork.policy.model import PoolView, WorkerId, WorkerView
+
+
+class Pool(NamedTuple):
+    """What the pool rules share."""
+
+    limits: Limits
+    census: Census
+    survivors: Sequence[WorkerView]
+    gone: frozenset[WorkerId] = frozenset()
+    """Members that this plan has let go."""
+
+
+class Relief(NamedTuple):
+    """Who gets a successor by this plan, and the pool as it is then."""
+
+    chosen: list[recycle.Overdue]
+    waiting: int
+    """Overdue, and not chosen."""
+    census: Census
+    need: sizing.Need
+    budget: int
+
+
+def choose_overdue(draft: Draft, view: PoolView, pool: Pool, memory: Memory, allowed: Allowance) -> Relief:
+    """Choose the most overdue, within budget, surge and what births leave of the allowance.
+
+    One after the other, since with each successor, a coming spare, fewer births may be needed.
+    """
+    limits, census = pool.limits, pool.census
+    members = [worker for worker in census.members if worker.id not in pool.gone]
+    overdue = recycle.overdue_members(draft, view, limits, members)
+    serving = sum(worker.phase is Phase.SERVING for worker in members)
+    budget = recycle.budget(limits, serving + census.replacing)
+    need, count = sizing.need_of(view, limits, census, memory), 0
+    while count < len(overdue) and census.replacing < budget:
+        births = _fitting(need, pool)
+        if census.live + births >= limits.max_workers + limits.max_surge or count + births >= allowed.births:
+            break
+        census, count = census.replaced(overdue[count].worker), count + 1
+        need = sizing.need_of(view, limits, census, memory)
+    return Relief(overdue[:count], len(overdue) - count, census, need, budget)
+
+
+def _fitting(need: sizing.Need, pool: Pool) -> int:
+    """Return how many of the births that are needed fit under max_workers."""
+    return max(0, min(need.births, pool.limits.max_workers - pool.census.live))
+
+
+def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, allowed: Allowance) -> int:
+    """Order the births that are needed, clamped; return how many."""
+    live, most = pool.census.live, pool.limits.max_workers
+    wanted, fit = max(0, need.births), _fitting(need, pool)
+    born = min(fit, allowed.births)
+    for _ in range(born):
+        draft.say(Spawn(view.generation, allowed.probe or need.because))
+    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
+    if allowed.because is not None and fit > born:
+        draft.withhold("spawn", fit - born, allowed.because)
+        draft.wake(allowed.retry_at)
+    return born
+
+
+def order_successors(draft: Draft, view: PoolView, pool: Pool, relief: Relief, allowed: Allowance) -> None:
+    """Order the successors, and tell who must wait for one, and for what."""
+    limits, census, births, count = pool.limits, relief.census, allowed.spent, len(relief.chosen)
+    for one in relief.chosen:
+        why = recycle.why_overdue(one.worker, view, limits, draft.now)
+        draft.say(Spawn(view.generation, why, one.worker.id))
+    if not relief.waiting:
+        return
+    if allowed.because is not None and allowed.births - births <= count:
+        draft.withhold("replace", relief.waiting, allowed.because)
+        draft.wake(allowed.retry_at)
+    elif relief.budget <= census.replacing:
+        overdue = count + relief.waiting
+        figures = because(Reason.MAX_UNAVAILABLE, replacing=census.replacing, overdue=overdue, budget=relief.budget)
+        draft.withhold("replace", relief.waiting, figures)
+    else:
+        live = census.live + births
+        figures = because(Reason.MAX_SURGE, live=live, max_workers=limits.max_workers, surge=limits.max_surge)
+        draft.withhold("replace", relief.waiting, figures)

@@ -1,0 +1,148 @@
+"""Births that don't happen as they should: forks that hang, a mold that hangs, more births than a channel takes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork import PoolConfig
+from prefork.policy.model import MoldPhase, Phase, PoolView
+from tests.apps.hangs_at_fork import Hangs
+from tests.apps.lines import Echo
+from tests.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.testing import LivePool
+
+    Start = Callable[..., LivePool]
+
+WHERE = ("mold", "intermediate", "worker")
+
+
+def static(workers: int, **more: object) -> PoolConfig:
+    return PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}, "boot_timeout": "1s", **more})
+
+
+def serving(view: PoolView) -> int:
+    return sum(worker.phase is Phase.SERVING for worker in view.workers)
+
+
+def processes_of(session: int) -> set[int]:
+    """Whoever runs in the session of a mold."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                state, _, _, sid = Path(f"/proc/{name}/stat").read_text().rpartition(") ")[2].split()[:4]
+            except OSError:
+                continue
+            if int(sid) == session and state not in "ZX":
+                found.add(int(name))
+    return found
+
+
+def mold_of(pool: LivePool) -> int:
+    pid = pool.status()["mold"][0]["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def wait_until_gone(session: int) -> None:
+    until = time.monotonic() + 5
+    while left := processes_of(session):
+        assert time.monotonic() < until, f"still there: {left}"
+        select.select([], [], [], 0.01)
+
+
+def hang(pool: LivePool, switch: Path) -> None:
+    """A worker is gone, and the birth of another one hangs."""
+    switch.touch()
+    os.kill(pool.worker_pids()[1], signal.SIGKILL)
+    until = time.monotonic() + 5
+    while not switch.with_suffix(".hangs").exists():
+        assert time.monotonic() < until
+        select.select([], [], [], 0.005)
+
+
+@pytest.fixture
+def switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """While it exists births hang."""
+    monkeypatch.setenv("HANG_IF", str(tmp_path / "switch"))
+    return tmp_path / "switch"
+
+
+def test_a_stopped_mold_is_replaced_when_a_birth_has_waited_for_boot_timeout(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(2))
+    mold = mold_of(pool)
+    os.kill(mold, signal.SIGSTOP)
+    os.kill(pool.worker_pids()[1], signal.SIGKILL)
+    pool.wait_for(lambda view: serving(view) == 2 and view.workers[-1].id > 2)
+    assert [each.phase for each in pool.view().molds] == [MoldPhase.READY]
+    assert mold_of(pool) != mold
+    assert pool.view().generation == 1
+    assert "end_mold of generation 1: boot_timeout" in pool.log
+    with Client(pool) as client:
+        assert client.ask("hello") == "hello"
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_birth_that_hangs_is_over_at_boot_timeout_and_the_next_one_works(
+    prefork_pool: Start, switch: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("HANG_IN", where)
+    pool = prefork_pool(Hangs, pool=static(2))
+    mold = mold_of(pool)
+    hang(pool, switch)
+    switch.unlink()
+    pool.wait_for(lambda view: serving(view) == 2)
+    survivors = set(pool.worker_pids().values())
+    until = time.monotonic() + 2
+    while not processes_of(mold) <= survivors:  # what hung is gone
+        assert time.monotonic() < until, processes_of(mold)
+        select.select([], [], [], 0.01)
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_stop_ends_a_birth_that_hangs(
+    prefork_pool: Start, switch: Path, monkeypatch: pytest.MonkeyPatch, where: str, signum: signal.Signals
+) -> None:
+    monkeypatch.setenv("HANG_IN", where)
+    pool = prefork_pool(Hangs, pool=static(2, boot_timeout="60s", drain_timeout="500ms"))
+    mold = mold_of(pool)
+    hang(pool, switch)
+    pool.signal(signum)
+    assert pool.wait(4) == 0
+    wait_until_gone(mold)
+
+
+def test_a_stop_ends_a_mold_that_is_stopped(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(2, boot_timeout="60s"))
+    mold = mold_of(pool)
+    os.kill(mold, signal.SIGSTOP)
+    os.kill(pool.worker_pids()[1], signal.SIGKILL)
+    pool.wait_for(lambda view: not all(worker.born for worker in view.workers))
+    pool.signal(signal.SIGTERM)
+    assert pool.wait(4) == 0
+    wait_until_gone(mold)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_birth_that_hangs_ends_by_itself_when_the_master_is_gone(
+    prefork_pool: Start, switch: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("HANG_IN", where)
+    pool = prefork_pool(Hangs, pool=static(2, drain_timeout="500ms"))
+    mold = mold_of(pool)
+    hang(pool, switch)
+    pool.signal(signal.SIGKILL)
+    pool.wait()
+    wait_until_gone(mold)
