@@ -19,6 +19,7 @@ PACKAGES = {
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",
     "socat": "socat",
+    "strace": "strace",
 }
 """The Debian package of each program."""
 ROOT = "root"

@@ -89,7 +89,7 @@ def test_root_installs_the_packages_that_are_missing_and_a_failure_is_pytest_s_t
     assert done.returncode == 0, done.stderr
     update, install = orders.read_text().splitlines()
     assert update.startswith("update noninteractive")
-    assert install.endswith("install --yes --no-install-recommends netcat-openbsd nodejs redis-tools")
+    assert install.endswith("install --yes --no-install-recommends netcat-openbsd nodejs redis-tools strace")
 
 
 @pytest.mark.needs("root")
