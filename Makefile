@@ -1,13 +1,14 @@
 # make serve     set up and serve the echo example on 127.0.0.1:10000
 # make test      set up and run every check and test
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
+# make search    search small pools further than `make test` does; minutes
 # make bench     measure (nothing in it passes or fails)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 
-.PHONY: serve test test-all lint types imports tests bench setup clean
+.PHONY: serve test test-all lint types imports tests search bench setup clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +43,9 @@ test-all:
 	    $(MAKE) test PYTHON=python$$version VENV=.venvs/$$version || exit 1; \
 	  else echo "== Python $$version is not installed: left out"; fi; \
 	done
+
+search: setup
+	$(RUN)/python -m tests.property.search_further
 
 bench: setup
 	$(RUN)/python bench/pool.py
