@@ -67,3 +67,15 @@ STATIC = _small(
     RecycleConfig(max_age=3, jitter=0, max_surge=1, max_unavailable=1),
 )
 ZERO = _small(0, SpareSizing(hold=0), SpareSizing(hold=0), RecycleConfig(max_idle=2, jitter=0))
+TIMID = _small(
+    1,
+    StaticSizing(workers=3),
+    StaticSizing(workers=1),
+    RecycleConfig(max_age=3, jitter=0.5, max_surge=2, max_unavailable=0.1),
+)
+SPENDING = _small(
+    1,
+    SpareSizing(min_spare=2, max_spare=3, hold=1),
+    SpareSizing(min_spare=1, max_spare=1, hold=1),
+    RecycleConfig(max_served=1, jitter=0, max_surge=1),
+)
