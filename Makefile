@@ -1,6 +1,7 @@
 # make serve     set up and serve the echo example on 127.0.0.1:10000
 # make test      set up and run every check and test
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
+# make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
 # make search    search small pools further than `make test` does; minutes
 # make bench     measure (nothing in it passes or fails)
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 
-.PHONY: serve test test-all lint types imports tests search bench setup clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation bench setup clean
 
 setup: $(VENV)/.ready
 
@@ -21,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 serve: setup
 	$(RUN)/prefork serve examples/echo.py:Echo --listen tcp://127.0.0.1:10000
 
-test: lint types imports tests
+test: lint types imports coverage tests
 
 lint: setup
 	$(RUN)/ruff check $(SOURCES)
@@ -32,6 +33,10 @@ types: setup
 
 imports: setup
 	$(RUN)/lint-imports
+
+coverage: setup
+	$(RUN)/coverage run -m pytest --quiet tests/unit/policy tests/unit/backends/test_gate.py tests/unit/test_wire.py
+	$(RUN)/coverage report
 
 tests: setup
 	$(RUN)/python -m pytest
@@ -44,6 +49,11 @@ test-all:
 	  else echo "== Python $$version is not installed: left out"; fi; \
 	done
 
+mutation: setup
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group mutation
+	$(RUN)/mutmut run --max-children $$(nproc)
+	$(RUN)/mutmut results
+
 search: setup
 	$(RUN)/python -m tests.property.search_further
 
@@ -51,4 +61,4 @@ bench: setup
 	$(RUN)/python bench/pool.py
 
 clean:
-	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage mutants

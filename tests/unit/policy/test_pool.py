@@ -158,6 +158,12 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
             id="what is older than hold is forgotten",
         ),
         pytest.param(
+            pool(*map(serving, range(1, 6)), serving(6, paused_by=OPERATOR)),
+            WATCHED._replace(window=((NOW - s(9), 9),)),
+            ["retire 1 surplus", "retire 2 surplus"],
+            id="a spare that went for max counts among those that are too many",
+        ),
+        pytest.param(
             pool(*map(busy, range(1, 5)), serving(5)),
             WATCHED,
             ["1 spawn withheld at_max"],
@@ -173,6 +179,12 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
 )
 def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory: Memory, expected: list[str]) -> None:
     assert said(plan_for(SPARE, view, memory)) == expected
+
+
+def test_a_surplus_of_spares_never_goes_below_min() -> None:
+    config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
+    plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
+    assert said(plan) == ["retire 1 surplus"]
 
 
 def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
