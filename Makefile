@@ -2,13 +2,15 @@
 # make test      set up and run every check and test; as root with apt-get, install what they need (tests/needs.py)
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
 # make docs      write docs/CONFIG.md anew, from the config model
+# make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
+# make search    search small pools further than `make test` does; minutes
 # make bench     measure (nothing in it passes or fails)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 
-.PHONY: serve test test-all lint types imports tests docs bench setup system clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench setup system clean
 
 setup: $(VENV)/.ready
 
@@ -24,7 +26,7 @@ system:
 serve: setup
 	$(RUN)/prefork serve examples/echo.py:Echo --listen tcp://127.0.0.1:10000
 
-test: lint types imports tests
+test: lint types imports coverage tests
 
 lint: setup
 	$(RUN)/ruff check $(SOURCES)
@@ -35,6 +37,10 @@ types: setup
 
 imports: setup
 	$(RUN)/lint-imports
+
+coverage: setup
+	$(RUN)/coverage run -m pytest --quiet tests/unit/policy tests/unit/backends/test_gate.py tests/unit/test_wire.py
+	$(RUN)/coverage report
 
 tests: setup system
 	$(RUN)/python -m pytest
@@ -50,8 +56,16 @@ test-all:
 docs: setup
 	$(RUN)/prefork schema --markdown > docs/CONFIG.md
 
+mutation: setup
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group mutation
+	$(RUN)/mutmut run --max-children $$(nproc)
+	$(RUN)/mutmut results
+
+search: setup
+	$(RUN)/python -m tests.property.search_further
+
 bench: setup
 	$(RUN)/python bench/pool.py
 
 clean:
-	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage mutants

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
-    from prefork.policy.model import PoolView, WorkerId, WorkerView
+    from prefork.policy.model import PoolView, WorkerView
 
 
 class Pool(NamedTuple):
@@ -30,8 +30,6 @@ class Pool(NamedTuple):
     limits: Limits
     census: Census
     survivors: Sequence[WorkerView]
-    gone: frozenset[WorkerId] = frozenset()
-    """Members that this plan has let go."""
 
 
 class Relief(NamedTuple):
@@ -51,12 +49,11 @@ def choose_overdue(draft: Draft, view: PoolView, pool: Pool, memory: Memory, all
     One after the other, since with each successor, a coming spare, fewer births may be needed.
     """
     limits, census = pool.limits, pool.census
-    members = [worker for worker in census.members if worker.id not in pool.gone]
-    overdue = recycle.overdue_members(draft, view, limits, members)
-    serving = sum(worker.phase is Phase.SERVING for worker in members)
-    budget = recycle.budget(limits, serving + census.replacing)
+    overdue = recycle.overdue_members(draft, view, limits, census.members)
+    serving = sum(worker.phase is Phase.SERVING for worker in census.members)
+    budget = recycle.budget(limits, serving + len(census.replacing))
     need, count = sizing.need_of(view, limits, census, memory), 0
-    while count < len(overdue) and census.replacing < budget:
+    while count < len(overdue) and len(census.replacing) < budget:
         births = _fitting(need, pool)
         if census.live + births >= limits.max_workers + limits.max_surge or count + births >= allowed.births:
             break
@@ -95,9 +92,11 @@ def order_successors(draft: Draft, view: PoolView, pool: Pool, relief: Relief, a
     if allowed.because is not None and allowed.births - births <= count:
         draft.withhold("replace", relief.waiting, allowed.because)
         draft.wake(allowed.retry_at)
-    elif relief.budget <= census.replacing:
+    elif relief.budget <= len(census.replacing):
         overdue = count + relief.waiting
-        figures = because(Reason.MAX_UNAVAILABLE, replacing=census.replacing, overdue=overdue, budget=relief.budget)
+        figures = because(
+            Reason.MAX_UNAVAILABLE, replacing=len(census.replacing), overdue=overdue, budget=relief.budget
+        )
         draft.withhold("replace", relief.waiting, figures)
     else:
         live = census.live + births

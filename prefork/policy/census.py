@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.policy.model import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from prefork.policy.limits import Limits
     from prefork.policy.model import WorkerId, WorkerView
@@ -26,27 +26,38 @@ class Census(NamedTuple):
     """BOOTING or SERVING and not leaving."""
     relieved: list[WorkerView]
     """SERVING workers whose successor serves."""
-    replacing: int
+    replacing: list[WorkerView]
     """Workers whose successor still boots."""
+    n: int
+    """How many members."""
     places: int
     """Free ones, of members; without a cap a worker is one place."""
     live: int
     cap: int
 
     @property
-    def n(self) -> int:
-        """Members."""
-        return len(self.members)
-
-    @property
     def spare(self) -> int:
         """Workers' worth of free places."""
         return self.places // max(1, self.cap)
 
+    def without(self, gone: Collection[WorkerId]) -> Census:
+        """Count again once the members named in `gone` have been told to go; they stay live until they are."""
+        if not gone:
+            return self
+        members = [worker for worker in self.members if worker.id not in gone]
+        olds = {worker.replaces for worker in self.members if worker.id in gone}
+        replacing = [worker for worker in self.replacing if worker.id not in olds]
+        places = sum([free_places(worker, self.cap) for worker in members])
+        return self._replace(members=members, n=len(members), replacing=replacing, places=places)
+
+    def less(self, worker: WorkerView) -> Census:
+        """Count without this member, for what is needed then; the lists stay as they are."""
+        return self._replace(n=self.n - 1, places=self.places - free_places(worker, self.cap))
+
     def replaced(self, old: WorkerView) -> Census:
         """Count again once `old`, a member, has a successor that boots: a spare comes, and what was free of it goes."""
         places = self.places + max(1, self.cap) - free_places(old, self.cap)
-        return self._replace(places=places, live=self.live + 1, replacing=self.replacing + 1)
+        return self._replace(places=places, live=self.live + 1, replacing=[*self.replacing, old])
 
 
 def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) -> Census:
@@ -56,9 +67,10 @@ def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) 
     members = [worker for worker in staying if worker.id not in serves]
     leaving = [worker for worker in staying if worker.id in serves]
     relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
+    replacing = [worker for worker in leaving if not serves[worker.id]]
     cap = limits.max_sessions
     places = sum([free_places(worker, cap) for worker in members])
-    return Census(members, relieved, len(leaving) - len(relieved), places, len(survivors) + draining, cap)
+    return Census(members, relieved, replacing, len(members), places, len(survivors) + draining, cap)
 
 
 def free_places(worker: WorkerView, cap: int) -> int:

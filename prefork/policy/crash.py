@@ -75,7 +75,9 @@ def learn(view: PoolView, limits: Limits, memory: Memory, now: int) -> Memory:
         memory = memory._replace(generation=view.generation, crash_spent_ns=0, degraded_at=None, failed_probes=0)
     for exit_ in sorted(view.exits, key=_seq):
         if exit_.seq > memory.exits_seen:
-            memory = _judge(exit_, limits, memory, now)._replace(exits_seen=exit_.seq)
+            youngest = max(memory.last_gone_forked_at, exit_.forked_at)
+            memory = _judge(exit_, limits, memory, now)
+            memory = memory._replace(exits_seen=exit_.seq, last_gone_forked_at=youngest)
     return _see_ready(view.workers, limits, memory, now)
 
 
@@ -88,7 +90,9 @@ def allowance(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance
         return Allowance(0, figures, memory.fork_retry_at)
     indebted = _indebted(view, pool, memory, now)
     if indebted.births and memory.degraded_at is not None:
-        return _probing(pool.survivors, pool.limits, memory, now, memory.degraded_at)
+        probing = _probing(pool.survivors, pool.limits, memory, now, memory.degraded_at)
+        instants = [at for at in (probing.retry_at, indebted.retry_at) if at is not None]
+        return probing._replace(retry_at=min(instants, default=None))
     return indebted
 
 
@@ -101,8 +105,7 @@ def _judge(exit_: ExitView, limits: Limits, memory: Memory, now: int) -> Memory:
         return _fork_failed(exit_, limits, memory, now)
     if is_outside(exit_, limits.healthy_after_ns):
         debt = min(memory.outside_spent_ns + limits.refill_ns, 2 * limits.outside_burst * limits.refill_ns)
-        forked_at = max(memory.outside_forked_at, exit_.forked_at)
-        memory = memory._replace(outside_spent_ns=debt, outside_forked_at=forked_at)
+        memory = memory._replace(outside_spent_ns=debt)
     elif is_crash(exit_, limits.healthy_after_ns):
         memory = _crashed(exit_, limits, memory, now)
     if exit_.ready_at is None:
@@ -168,7 +171,7 @@ def _indebted(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance
         return Allowance(UNLIMITED)
     members, paid_at = pool.census.members, now + debt
     serving = sum(worker.phase is Phase.SERVING for worker in members)
-    due = max([memory.outside_forked_at, *(worker.forked_at for worker in view.workers)]) + NS
+    due = max([memory.last_gone_forked_at, *(worker.forked_at for worker in view.workers)]) + NS
     figures = because(Reason.OUTSIDE_TOKENS, outside_burst=pool.limits.outside_burst, debt_ns=debt)
     if serving < len(members) or 0 < serving >= pool.limits.min_workers:
         return Allowance(0, figures, paid_at)

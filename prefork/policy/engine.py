@@ -21,7 +21,7 @@ from prefork.policy.limits import Limits
 from prefork.policy.memory import Plan
 from prefork.policy.model import Drain, Phase
 from prefork.policy.molds import rule_molds
-from prefork.policy.rules import LATE_NS, Moment, judge
+from prefork.policy.rules import LATE_NS, Moment, judge, still_silent_at
 from prefork.policy.sizing import forget
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def _judge_workers(draft: Draft, view: PoolView, at: Moment) -> tuple[list[Worke
         verdict = judge(worker, at)
         if isinstance(verdict, tuple):
             verdicts.append((worker.id, verdict))
-            draining += isinstance(verdict, Drain)
+            if isinstance(verdict, Drain):
+                draining += 1
+                draft.wake(still_silent_at(worker, at))
             continue
         if verdict is not None and (soonest is None or verdict < soonest):
             soonest = verdict

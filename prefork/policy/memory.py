@@ -37,8 +37,8 @@ class Memory(NamedTuple):
     """Tokens taken by crashes and not yet refilled, each worth `refill`."""
     outside_spent_ns: int = 0
     """The same for workers killed from outside; may reach twice the bucket: debt."""
-    outside_forked_at: int = 0
-    """The birth of the youngest worker that was killed from outside."""
+    last_gone_forked_at: int = 0
+    """The birth of the youngest worker that has ended."""
     degraded_at: int | None = None
     """A crash found no token left; births since then are probes."""
     probe_at: int = 0

@@ -65,6 +65,11 @@ def silent_at(worker: WorkerView, at: Moment) -> int:
     return heard_from(worker, at) + at.limits.heartbeat_timeout_ns
 
 
+def still_silent_at(worker: WorkerView, at: Moment) -> int | None:
+    """Return when a worker that is told to drain would be silent; None: a stop, or a boot, knows its deadline alone."""
+    return None if at.stop_by is not None or worker.ready_at is None else silent_at(worker, at)
+
+
 def heard_from(worker: WorkerView, at: Moment) -> int:
     """Return the instant from which silence is counted: the last beat, READY, or the late look."""
     heard, ready, awake = worker.heard_at, worker.ready_at, at.awake_at

@@ -51,15 +51,14 @@ def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> N
 
 
 def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Need:
-    """Return, as births, how many members should go now, this plan's own included; never more than aren't needed."""
-    slack = max(0, -need.births)
-    if view.paused or not slack:
+    """Return, as births, how many members should go now; of spares, this plan's own included."""
+    if view.paused:
         return Need(0, need.because)
     if view.scale is not None or limits.sizing == "static":
-        return Need(slack, Because(Reason.SURPLUS, need.because.figures))
+        return Need(-need.births, Because(Reason.SURPLUS, need.because.figures))
     least = least_spares(memory, limits)
     figures = because(Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
-    return Need(max(0, min(slack, least - limits.max_spare)), figures, by_spares=True)
+    return Need(least - limits.max_spare, figures, by_spares=True)
 
 
 def watches(view: PoolView, limits: Limits, n: int) -> bool:
@@ -73,7 +72,7 @@ def sample(memory: Memory, now: int, spare: int, hold_ns: int) -> Memory:
     since = memory.window_since
     if since is None or memory.awake_at == now:
         return memory._replace(window_since=now, window=((now, spare),))
-    kept = tuple(entry for entry in memory.window if entry[0] >= now - hold_ns and entry[1] < spare)
+    kept = tuple(entry for entry in memory.window if entry[0] > now - hold_ns and entry[1] < spare)
     return memory._replace(window=(*kept, (now, spare)))
 
 
@@ -94,9 +93,16 @@ def least_spares(memory: Memory, limits: Limits) -> int:
     return memory.window[0][1] if memory.last_now - memory.window_since >= limits.hold_ns else 0
 
 
-def sample_ns(limits: Limits) -> int:
-    """Return how often the window is sampled."""
-    return max(limits.hold_ns // 10, SHORTEST_SAMPLE_NS)
+def next_sample_at(memory: Memory, now: int, limits: Limits, *, grows: bool) -> int:
+    """Return when to look again: a tenth of `hold` later, or when the least of the window may rise by itself.
+
+    `grows`: births of this plan are spares to come, so that the newest entry may be the least.
+    """
+    instants = [now + max(limits.hold_ns // 10, SHORTEST_SAMPLE_NS)]
+    if memory.window_since is not None:
+        instants.append(memory.window_since + limits.hold_ns)
+        instants += [at + limits.hold_ns for at, _ in (memory.window if grows else memory.window[:-1])]
+    return min([at for at in instants if at > now])
 
 
 def queued_workers(queue: int | None, cap: int) -> int:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.property import instants
-from tests.property import invariants as inv
+from tests.property.every import EVERY
 from tests.property.machine import always
 
 if TYPE_CHECKING:
@@ -15,37 +14,7 @@ if TYPE_CHECKING:
 
     from tests.property.world import Seen
 
-INVARIANTS: tuple[Callable[[Seen], None], ...] = (
-    inv.spawns_stay_within_max,
-    inv.nobody_is_ordered_below_min,
-    inv.the_size_is_what_the_rule_asks_for,
-    inv.decisions_name_known_workers_once,
-    inv.nothing_is_born_without_a_mold,
-    inv.a_surplus_ends_only_idle_workers,
-    inv.victims_are_idle_first_then_the_youngest,
-    inv.the_pool_does_not_grow_and_shrink_in_one_plan,
-    inv.replacements_stay_within_their_budget,
-    inv.crashes_are_paid_for,
-    inv.kills_from_outside_are_paid_for,
-    inv.who_is_missing_for_outside_kills_comes_within_a_second,
-    inv.the_policy_never_pauses_everybody_while_somebody_waits,
-    inv.figures_give_the_same_verdict,
-    inv.memory_is_bounded_and_survives_json,
-    inv.two_calls_are_equal_and_inputs_untouched,
-    inv.a_plan_performed_leaves_nothing_to_say,
-    instants.a_later_clock_gives_the_same_plan,
-    inv.another_order_of_workers_gives_the_same_plan,
-    inv.the_next_plan_undoes_nothing,
-    instants.a_clock_that_goes_back_is_one_that_stands,
-    instants.a_jump_forward_ends_nobody_for_silence,
-    instants.nothing_is_due_before_the_next_check,
-    instants.deadlines_hold_to_the_nanosecond,
-    instants.a_mold_imports_within_its_own_configs_time,
-    instants.a_deadline_is_only_moved_earlier,
-    inv.nobody_is_told_twice,
-)
 
-
-@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.__name__)
+@pytest.mark.parametrize("invariant", EVERY, ids=lambda invariant: invariant.__name__)
 def test_whatever_happens(invariant: Callable[[Seen], None]) -> None:
     always(invariant, examples=40, steps=40, shrink=False)

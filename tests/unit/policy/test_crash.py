@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from prefork.policy.config import CrashConfig, PoolConfig, SpareSizing
+from prefork.policy.config import CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.crash import is_crash, is_outside
 from prefork.policy.memory import Memory
-from prefork.policy.model import ExitView, PoolView, Reason
+from prefork.policy.model import ExitView, PoolView, Reason, WorkerId
 from tests.unit.policy.pools import NOW, STARTED, booting, busy, draining, ended, plan_for, pool, s, said, serving
 
 ONE = PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1, max_spare=4), crash=CrashConfig(burst=2))
@@ -182,7 +182,7 @@ DEBT = STARTED._replace(outside_spent_ns=s(202))
         pytest.param(
             TWO,
             pool(),
-            DEBT._replace(outside_forked_at=NOW - s(0.9)),
+            DEBT._replace(last_gone_forked_at=NOW - s(0.9)),
             ["2 spawn withheld outside_tokens"],
             id="even if it was killed",
         ),
@@ -249,6 +249,15 @@ def test_in_debt_for_outside_kills_there_is_a_birth_a_second(
 def test_a_debt_for_outside_kills_is_looked_at_again_at(view: PoolView, debt: float, after: float) -> None:
     plan = plan_for(TWO, view, STARTED._replace(outside_spent_ns=s(201 + debt)))
     assert plan.next_check_at == NOW + s(after)
+
+
+def test_a_probe_that_goes_with_the_surplus_is_no_longer_out() -> None:
+    recycle = RecycleConfig(max_age=3, jitter=0, max_surge=1)
+    config = PoolConfig(max_workers=1, sizing=StaticSizing(workers=1), recycle=recycle, crash=CrashConfig(burst=2))
+    memory = STARTED._replace(degraded_at=NOW - s(9), probe_at=NOW + s(3))
+    plan = plan_for(config, pool(serving(1), serving(2), booting(3, replaces=WorkerId(2))), memory)
+    assert said(plan) == ["drain 3 surplus", "retire 2 surplus", "1 replace withheld crash_tokens"]
+    assert plan.next_check_at == NOW + s(3)
 
 
 def test_nobody_ever_ready_gives_up_when_the_tokens_are_spent() -> None:

@@ -1,14 +1,12 @@
-"""Decision tables: how many workers, who goes, which mold."""
+"""Decision tables: how many workers, and who goes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
 from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.memory import Memory
-from prefork.policy.model import MoldPhase, MoldView, Owner, PoolView, Reason
+from prefork.policy.model import Owner, PoolView, Reason, WorkerId
 from tests.unit.policy.pools import MOLD, NOW, STARTED, booting, busy, draining, plan_for, pool, s, said, serving
 
 SPARE = PoolConfig(min_workers=2, max_workers=5, sizing=SpareSizing(min_spare=2, max_spare=3))
@@ -16,6 +14,7 @@ STATIC = PoolConfig(min_workers=1, max_workers=5, sizing=StaticSizing(workers=3)
 CAP_TEN = PoolConfig(min_workers=2, max_workers=9, max_sessions=10, sizing=SpareSizing(min_spare=2, max_spare=9))
 CAP_ONE = PoolConfig(min_workers=2, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=9))
 ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1)
+LOWERED = PoolConfig(min_workers=1, max_workers=1)
 OPERATOR = frozenset({Owner.OPERATOR})
 WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
 
@@ -103,7 +102,7 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
         pytest.param(
             SPARE,
             pool(*map(busy, range(1, 6)), serving(6), booting(7, 0)),
-            ["drain 7 surplus", "retire 6 surplus"],
+            ["drain 7 surplus", "retire 6 surplus", "2 spawn withheld at_max"],
             id="over max: the idle retire",
         ),
         pytest.param(
@@ -111,6 +110,12 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
             pool(*map(busy, range(1, 7))),
             ["drain 1 surplus", "2 spawn withheld at_max"],
             id="over max: the busy drain when nobody is idle",
+        ),
+        pytest.param(
+            LOWERED,
+            pool(serving(1), serving(2), booting(3, 2, replaces=WorkerId(1)), booting(4, replaces=WorkerId(2))),
+            ["drain 4 surplus", "retire 2 surplus"],
+            id="over max: who was born to replace another goes with it",
         ),
         pytest.param(
             SPARE, pool(molds=()), ["start_mold 1 mold_gone", "2 spawn withheld no_mold"], id="no mold: no birth"
@@ -153,6 +158,12 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
             id="what is older than hold is forgotten",
         ),
         pytest.param(
+            pool(*map(serving, range(1, 6)), serving(6, paused_by=OPERATOR)),
+            WATCHED._replace(window=((NOW - s(9), 9),)),
+            ["retire 1 surplus", "retire 2 surplus"],
+            id="a spare that went for max counts among those that are too many",
+        ),
+        pytest.param(
             pool(*map(busy, range(1, 5)), serving(5)),
             WATCHED,
             ["1 spawn withheld at_max"],
@@ -170,6 +181,12 @@ def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory:
     assert said(plan_for(SPARE, view, memory)) == expected
 
 
+def test_a_surplus_of_spares_never_goes_below_min() -> None:
+    config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
+    plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
+    assert said(plan) == ["retire 1 surplus"]
+
+
 def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
     plan = plan_for(SPARE, pool(serving(1), serving(2), serving(3, heard_at=NOW - s(4))), WATCHED)
     assert said(plan) == []
@@ -180,6 +197,32 @@ def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
 def test_a_pool_that_could_shrink_samples_ten_times_a_hold() -> None:
     plan = plan_for(SPARE, pool(*map(busy, range(1, 6))))
     assert plan.next_check_at == NOW + s(3)
+
+
+@pytest.mark.parametrize(
+    ("view", "window", "after"),
+    [
+        pytest.param(pool(*map(serving, range(1, 6))), [(25, 2), (2, 5)], 3, id="a tenth of hold"),
+        pytest.param(pool(*map(serving, range(1, 6))), [(29, 2), (2, 5)], 1, id="when the least is too old"),
+        pytest.param(pool(*map(busy, range(1, 6))), [(29, 2)], 3, id="the newest won't be"),
+    ],
+)
+def test_spares_are_looked_at_again_after(view: PoolView, window: list[tuple[int, int]], after: float) -> None:
+    since = NOW - s(200)
+    memory = WATCHED._replace(window_since=since, window=tuple((NOW - s(ago), spare) for ago, spare in window))
+    assert plan_for(SPARE, view, memory).next_check_at == NOW + s(after)
+
+
+def test_a_window_that_is_long_enough_is_looked_at_then() -> None:
+    memory = WATCHED._replace(window_since=NOW - s(29), window=((NOW - s(29), 5),))
+    assert plan_for(SPARE, pool(*map(serving, range(1, 6))), memory).next_check_at == NOW + s(1)
+
+
+def test_births_may_be_the_least_of_a_window_that_is_shorter_than_a_look() -> None:
+    config = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=SpareSizing(max_spare=0, hold=0.01))
+    plan = plan_for(config, pool(serving(1), queue=2))
+    assert said(plan) == ["spawn few_spares"]
+    assert plan.next_check_at == NOW + s(0.01)
 
 
 def test_the_window_is_lowered_by_who_went() -> None:
@@ -228,6 +271,16 @@ IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9),
             pool(serving(1, 70), serving(2, 90), serving(3, 80)), ["retire 2 max_idle"], id="the longest first"
         ),
         pytest.param(pool(busy(1), serving(2), serving(3)), [], id="never one that would be born again"),
+        pytest.param(
+            pool(serving(1, paused_by=OPERATOR), *map(serving, (2, 3, 4))),
+            ["retire 1 max_idle", "retire 2 max_idle"],
+            id="a paused one leaves no gap",
+        ),
+        pytest.param(
+            pool(serving(1, paused_by=OPERATOR), busy(2), serving(3), queue=1),
+            ["spawn few_spares"] * 2,
+            id="not while births are needed",
+        ),
         pytest.param(pool(*(serving(n, 59) for n in (1, 2, 3)), booting(4)), [], id="a never used worker has its time"),
     ],
 )
@@ -238,148 +291,6 @@ def test_max_idle_retires(view: PoolView, expected: list[str]) -> None:
 def test_max_idle_is_looked_at_in_time() -> None:
     plan = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2, 3))))
     assert plan.next_check_at == NOW + s(15)
-
-
-NEW = MoldView(2, MoldPhase.READY, NOW)
-STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
-
-
-@pytest.mark.parametrize(
-    ("molds", "more", "memory", "expected"),
-    [
-        pytest.param([], {"generation": 0}, Memory(), ["start_mold 1 first_mold"], id="the first mold"),
-        pytest.param([MoldView(1, MoldPhase.STARTING, NOW)], {"generation": 0}, Memory(), [], id="is waited for"),
-        pytest.param([MoldView(1, MoldPhase.READY, NOW)], {"generation": 0}, Memory(), [], id="ready, not yet counted"),
-        pytest.param(
-            [MoldView(1, MoldPhase.FAILED, NOW)], {"generation": 0}, Memory(), [], id="a failed first isn't tried again"
-        ),
-        pytest.param(
-            [], {"generation": 0}, Memory(newest_mold=1, first_mold_failed=True), [], id="even when it is forgotten"
-        ),
-        pytest.param([], {"generation": 0}, Memory(newest_mold=1), ["start_mold 1 mold_gone"], id="a lost first is"),
-        pytest.param(
-            [MOLD], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload takes a new number"
-        ),
-        pytest.param(
-            [MOLD],
-            {"reload_wanted": True},
-            STARTED._replace(newest_mold=6),
-            ["start_mold 7 reload"],
-            id="never used before",
-        ),
-        pytest.param([MOLD, STARTING], {"reload_wanted": True}, STARTED, [], id="one reload at a time"),
-        pytest.param([], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload is a restart too"),
-        pytest.param(
-            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60))],
-            {},
-            STARTED,
-            ["end_mold 2 by force import_timeout"],
-            id="an import that overstays is ended by force",
-        ),
-        pytest.param(
-            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(5), s(5))],
-            {},
-            STARTED,
-            ["end_mold 2 by force import_timeout"],
-            id="by the time that its own config gives it",
-        ),
-        pytest.param(
-            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60), s(90))],
-            {},
-            STARTED,
-            [],
-            id="be it longer than the pool's",
-        ),
-        pytest.param(
-            [MOLD, NEW], {"generation": 2}, STARTED, ["end_mold 1 mold_superseded"], id="the superseded mold is ended"
-        ),
-        pytest.param(
-            [MoldView(1, MoldPhase.ENDING, NOW - s(0.9)), NEW], {"generation": 2}, STARTED, [], id="it has a second"
-        ),
-        pytest.param(
-            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
-            {"generation": 2},
-            STARTED,
-            ["end_mold 1 by force mold_superseded"],
-            id="then force",
-        ),
-        pytest.param(
-            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
-            {"generation": 2},
-            STARTED._replace(forced_molds=((1, NOW - s(1)),)),
-            [],
-            id="once",
-        ),
-        pytest.param(
-            [MoldView(1, MoldPhase.GONE, NOW)],
-            {},
-            STARTED,
-            ["start_mold 1 mold_gone"],
-            id="a lost mold keeps its number",
-        ),
-        pytest.param([MoldView(1, MoldPhase.ENDING, NOW)], {}, STARTED, [], id="not while the old one ends"),
-        pytest.param(
-            [],
-            {},
-            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(1.9)),
-            ["1 start_mold withheld mold_gone"],
-            id="restarts back off",
-        ),
-        pytest.param(
-            [],
-            {},
-            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(2)),
-            ["start_mold 1 mold_gone"],
-            id="and come",
-        ),
-        pytest.param(
-            [MOLD, STARTING],
-            {"stop_at": NOW, "stop_by": NOW + s(9)},
-            STARTED,
-            ["end_mold 1 stopping", "end_mold 2 stopping"],
-            id="a stop ends every mold",
-        ),
-        pytest.param(
-            [MoldView(1, MoldPhase.ENDING, NOW - s(2))],
-            {"stop_at": NOW, "stop_by": NOW + s(9)},
-            STARTED,
-            ["end_mold 1 by force stopping"],
-            id="by force if need be",
-        ),
-    ],
-)
-def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expected: list[str]) -> None:
-    config = PoolConfig(min_workers=0)
-    assert said(plan_for(config, pool(**({"molds": tuple(molds)} | more)), memory)) == expected
-
-
-@pytest.mark.parametrize(
-    ("view", "memory", "after"),
-    [
-        pytest.param(pool(molds=(), generation=0), Memory(), 60, id="the first"),
-        pytest.param(pool(molds=()), STARTED, 60, id="a lost one"),
-        pytest.param(pool(molds=(), import_timeout_ns=s(5)), STARTED, 60, id="a lost one has the pool's config"),
-        pytest.param(pool(reload_wanted=True), STARTED, 60, id="a reload"),
-        pytest.param(pool(reload_wanted=True, import_timeout_ns=s(5)), STARTED, 5, id="a reload to a shorter one"),
-        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, 59, id="one that imports"),
-        pytest.param(pool(molds=(MOLD, STARTING._replace(import_timeout_ns=s(5)))), STARTED, 4, id="under its own"),
-    ],
-)
-def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: Memory, after: float) -> None:
-    assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
-
-
-def test_a_restart_is_waited_for() -> None:
-    plan = plan_for(PoolConfig(min_workers=0), pool(molds=()), STARTED._replace(mold_restarts=1))
-    assert plan.next_check_at == NOW + s(1)
-    assert plan.memory.mold_lost_at == NOW
-
-
-def test_a_mold_that_lasts_clears_the_restarts() -> None:
-    memory = STARTED._replace(mold_restarts=3)
-    young = MOLD._replace(since_at=NOW - s(29))
-    assert plan_for(SPARE, pool(), memory).memory.mold_restarts == 0
-    assert plan_for(SPARE, pool(molds=(young,)), memory).memory.mold_restarts == 3
 
 
 def test_hard_rss_under_the_size_at_boot_gives_up_once() -> None:

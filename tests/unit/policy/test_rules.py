@@ -140,6 +140,19 @@ def test_the_next_look_is_at(worker: WorkerView, after: float | None) -> None:
     assert plan.next_check_at == (None if after is None else NOW + s(after))
 
 
+@pytest.mark.parametrize(
+    ("worker", "after"),
+    [
+        pytest.param(busy(1, drain_wanted=Owner.APP, heard_at=NOW - s(25)), 5, id="its silence"),
+        pytest.param(booting(1, 25, drain_wanted=Owner.APP), 30, id="its deadline, before it is ready"),
+    ],
+)
+def test_a_worker_that_is_told_to_drain_is_looked_at_again_at(worker: WorkerView, after: float) -> None:
+    plan = plan_for(PoolConfig(min_workers=0, sizing=KEPT), one_of(worker))
+    assert said(plan) == ["drain 1 requested"]
+    assert plan.next_check_at == NOW + s(after)
+
+
 def test_a_frozen_host_ends_nobody_for_silence() -> None:
     asleep = STARTED._replace(last_now=NOW - s(500), next_check_at=NOW - s(400))
     view = pool(busy(1, heard_at=NOW - s(500)), busy(2, heard_at=NOW - s(500)), booting(3, 500))

@@ -1,0 +1,122 @@
+"""Who is let go: over max_workers, idle for too long, too many; as long as nobody would be born for it.
+
+Theory. Need is asked anew with each who goes, since not each leaves the same gap: one that is paused or spent was no
+spare. So a plan lets go whom the next one would, and that one finds nothing to undo.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.policy import sizing
+from prefork.policy.census import is_spare
+from prefork.policy.draft import because
+from prefork.policy.model import Drain, Phase, Reason, Retire
+
+if TYPE_CHECKING:
+    from prefork.policy.births import Pool
+    from prefork.policy.census import Census
+    from prefork.policy.draft import Draft
+    from prefork.policy.memory import Memory
+    from prefork.policy.model import Because, PoolView, WorkerId, WorkerView
+
+
+def shrink(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> tuple[Memory, dict[WorkerId, WorkerView]]:
+    """Let go who is too many. Return memory, with its window of spares sampled, and which members go."""
+    limits, census = pool.limits, pool.census
+    if sizing.watches(view, limits, census.n):
+        memory = sizing.sample(memory, draft.now, census.spare, limits.hold_ns)
+    else:
+        memory = sizing.forget(memory)
+    going = _Going(draft, view, pool, memory)
+    if not view.paused:
+        going.over_max()
+    going.idle()
+    going.surplus()
+    memory = sizing.take_off(memory, going.spares)
+    if not sizing.watches(view, limits, going.census.n):
+        memory = sizing.forget(memory)
+    return memory, going.members
+
+
+class _Going:
+    """The members that one plan lets go; `census` counts those that stay."""
+
+    def __init__(self, draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> None:
+        self.members: dict[WorkerId, WorkerView] = {}
+        self.census = pool.census
+        self._draft = draft
+        self._view = view
+        self._limits = pool.limits
+        self._memory = memory
+
+    @property
+    def spares(self) -> int:
+        """How many spares go."""
+        return sum(map(is_spare, self.members.values()))
+
+    def over_max(self) -> None:
+        """After max_workers was lowered, idle members retire and others drain: no session is lost.
+
+        Who was born to replace another goes with it: alone it would leave that one behind, a member again.
+        """
+        n, most = self.census.n, self._limits.max_workers
+        why = because(Reason.SURPLUS, n=n, max_workers=most)
+        for worker in sorted(self.census.members, key=_least_missed)[: max(0, n - most)]:
+            self._let_go(worker)
+            for one in (worker, *(old for old in self.census.replacing if old.id == worker.replaces)):
+                by = self._draft.now + self._limits.drain_timeout_ns
+                self._draft.say(Retire(one.id, why) if _is_idle(one) else Drain(one.id, by, why))
+
+    def idle(self) -> None:
+        """Retire who has been idle for `max_idle`, longest first."""
+        limit, now = self._limits.max_idle_ns, self._draft.now
+        overstayed = [(idle_from(one, now), one.id, one) for one in self._idle_members()] if limit else []
+        for since, _, worker in sorted(overstayed):
+            if since + limit <= now and self._may_go(worker):
+                figures = because(Reason.MAX_IDLE, idle_ns=now - since, max_idle_ns=limit, n=self.census.n)
+                self._retire(worker, figures)
+
+    def surplus(self) -> None:
+        """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
+        surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need(self.census))
+        most = surplus.births - self.spares if surplus.by_spares else surplus.births
+        candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
+        for worker in sorted(candidates, key=_least_missed)[: max(0, most)]:
+            if self._may_go(worker):
+                self._retire(worker, surplus.because)
+                most -= 1
+        if most > 0 and not surplus.by_spares:
+            self._draft.wake(self._draft.now + sizing.EXCESS_LOOK_NS)
+
+    def _idle_members(self) -> list[WorkerView]:
+        return [one for one in self.census.members if _is_idle(one) and one.id not in self.members]
+
+    def _may_go(self, worker: WorkerView) -> bool:
+        """Tell whether some member isn't needed, and nobody would be born for this one."""
+        return self._need(self.census).births < 0 and self._need(self.census.less(worker)).births <= 0
+
+    def _need(self, census: Census) -> sizing.Need:
+        return sizing.need_of(self._view, self._limits, census, self._memory)
+
+    def _retire(self, worker: WorkerView, why: Because) -> None:
+        self._let_go(worker)
+        self._draft.say(Retire(worker.id, why))
+
+    def _let_go(self, worker: WorkerView) -> None:
+        self.members[worker.id] = worker
+        self.census = self.census.less(worker)
+
+
+def idle_from(worker: WorkerView, now: int) -> int:
+    """Return since when it is idle; a busy one may become so at once."""
+    return now if worker.idle_since is None else worker.idle_since
+
+
+def _is_idle(worker: WorkerView) -> bool:
+    return worker.phase is Phase.SERVING and worker.sessions == 0
+
+
+def _least_missed(worker: WorkerView) -> tuple[int, bool, int, int]:
+    """Sort by sessions, then the spent ones first, the youngest, by id."""
+    return worker.sessions, not worker.spent, -worker.forked_at, worker.id

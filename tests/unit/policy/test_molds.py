@@ -1,0 +1,153 @@
+"""Decision tables: which mold starts, and which ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from prefork.policy.config import PoolConfig
+from prefork.policy.memory import Memory
+from prefork.policy.model import MoldPhase, MoldView, PoolView
+from tests.unit.policy.pools import MOLD, NOW, STARTED, plan_for, pool, s, said
+
+NEW = MoldView(2, MoldPhase.READY, NOW)
+STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
+
+
+@pytest.mark.parametrize(
+    ("molds", "more", "memory", "expected"),
+    [
+        pytest.param([], {"generation": 0}, Memory(), ["start_mold 1 first_mold"], id="the first mold"),
+        pytest.param([MoldView(1, MoldPhase.STARTING, NOW)], {"generation": 0}, Memory(), [], id="is waited for"),
+        pytest.param([MoldView(1, MoldPhase.READY, NOW)], {"generation": 0}, Memory(), [], id="ready, not yet counted"),
+        pytest.param(
+            [MoldView(1, MoldPhase.FAILED, NOW)], {"generation": 0}, Memory(), [], id="a failed first isn't tried again"
+        ),
+        pytest.param(
+            [], {"generation": 0}, Memory(newest_mold=1, first_mold_failed=True), [], id="even when it is forgotten"
+        ),
+        pytest.param([], {"generation": 0}, Memory(newest_mold=1), ["start_mold 1 mold_gone"], id="a lost first is"),
+        pytest.param(
+            [MOLD], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload takes a new number"
+        ),
+        pytest.param(
+            [MOLD],
+            {"reload_wanted": True},
+            STARTED._replace(newest_mold=6),
+            ["start_mold 7 reload"],
+            id="never used before",
+        ),
+        pytest.param([MOLD, STARTING], {"reload_wanted": True}, STARTED, [], id="one reload at a time"),
+        pytest.param([], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload is a restart too"),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60))],
+            {},
+            STARTED,
+            ["end_mold 2 by force import_timeout"],
+            id="an import that overstays is ended by force",
+        ),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(5), s(5))],
+            {},
+            STARTED,
+            ["end_mold 2 by force import_timeout"],
+            id="by the time that its own config gives it",
+        ),
+        pytest.param(
+            [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60), s(90))],
+            {},
+            STARTED,
+            [],
+            id="be it longer than the pool's",
+        ),
+        pytest.param(
+            [MOLD, NEW], {"generation": 2}, STARTED, ["end_mold 1 mold_superseded"], id="the superseded mold is ended"
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(0.9)), NEW], {"generation": 2}, STARTED, [], id="it has a second"
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
+            {"generation": 2},
+            STARTED,
+            ["end_mold 1 by force mold_superseded"],
+            id="then force",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(1)), NEW],
+            {"generation": 2},
+            STARTED._replace(forced_molds=((1, NOW - s(1)),)),
+            [],
+            id="once",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.GONE, NOW)],
+            {},
+            STARTED,
+            ["start_mold 1 mold_gone"],
+            id="a lost mold keeps its number",
+        ),
+        pytest.param([MoldView(1, MoldPhase.ENDING, NOW)], {}, STARTED, [], id="not while the old one ends"),
+        pytest.param(
+            [],
+            {},
+            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(1.9)),
+            ["1 start_mold withheld mold_gone"],
+            id="restarts back off",
+        ),
+        pytest.param(
+            [],
+            {},
+            STARTED._replace(mold_restarts=2, mold_lost_at=NOW - s(2)),
+            ["start_mold 1 mold_gone"],
+            id="and come",
+        ),
+        pytest.param(
+            [MOLD, STARTING],
+            {"stop_at": NOW, "stop_by": NOW + s(9)},
+            STARTED,
+            ["end_mold 1 stopping", "end_mold 2 stopping"],
+            id="a stop ends every mold",
+        ),
+        pytest.param(
+            [MoldView(1, MoldPhase.ENDING, NOW - s(2))],
+            {"stop_at": NOW, "stop_by": NOW + s(9)},
+            STARTED,
+            ["end_mold 1 by force stopping"],
+            id="by force if need be",
+        ),
+    ],
+)
+def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expected: list[str]) -> None:
+    config = PoolConfig(min_workers=0)
+    assert said(plan_for(config, pool(**({"molds": tuple(molds)} | more)), memory)) == expected
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "after"),
+    [
+        pytest.param(pool(molds=(), generation=0), Memory(), 60, id="the first"),
+        pytest.param(pool(molds=()), STARTED, 60, id="a lost one"),
+        pytest.param(pool(molds=(), import_timeout_ns=s(5)), STARTED, 60, id="a lost one has the pool's config"),
+        pytest.param(pool(reload_wanted=True), STARTED, 60, id="a reload"),
+        pytest.param(pool(reload_wanted=True, import_timeout_ns=s(5)), STARTED, 5, id="a reload to a shorter one"),
+        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, 59, id="one that imports"),
+        pytest.param(pool(molds=(MOLD, STARTING._replace(import_timeout_ns=s(5)))), STARTED, 4, id="under its own"),
+    ],
+)
+def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: Memory, after: float) -> None:
+    assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
+
+
+def test_a_restart_is_waited_for() -> None:
+    plan = plan_for(PoolConfig(min_workers=0), pool(molds=()), STARTED._replace(mold_restarts=1))
+    assert plan.next_check_at == NOW + s(1)
+    assert plan.memory.mold_lost_at == NOW
+
+
+def test_a_mold_that_lasts_clears_the_restarts() -> None:
+    memory = STARTED._replace(mold_restarts=3)
+    young = MOLD._replace(since_at=NOW - s(29))
+    assert plan_for(PoolConfig(), pool(), memory).memory.mold_restarts == 0
+    assert plan_for(PoolConfig(), pool(molds=(young,)), memory).memory.mold_restarts == 3
