@@ -1,4 +1,4 @@
-"""What a backend is, and what it promises: the contract, in numbered clauses. A test stands behind each.
+"""What a backend is, and what it promises: the contract, in numbered clauses. `prefork.testing.contract` tests each.
 
 A backend serves an app's sessions on the listeners of one worker, in one process, until the worker is done. It is told
 everything through a `Tether`, which does the talking to the master; what a loop must add to it:
