@@ -136,6 +136,7 @@ class Worker:
     def _log_to_test(self) -> None:
         logger = logging.getLogger("prefork")
         logger.handlers = [logging.StreamHandler(os.fdopen(self._log, "w"))]
+        logger.setLevel(logging.INFO)
         logger.propagate = False
 
     # -- clients -------------------------------------------------------------------------------------------------------
