@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
 from prefork.app.app import load_app
-from prefork.backends.registry import load_backend, make_options
+from prefork.backends.options import make_options
+from prefork.backends.registry import load_backend
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings

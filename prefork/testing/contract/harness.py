@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from prefork import wire
 from prefork.app.app import App
+from prefork.backends.options import make_options
 from prefork.backends.preface import address
-from prefork.backends.registry import load_backend, make_options
+from prefork.backends.registry import load_backend
 from prefork.backends.tether import Tether, WorkerSettings
 from prefork.testing.contract import waiting
 from prefork.testing.contract.client import Client, dial, listen
