@@ -9,15 +9,16 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
+PLUGINS := $(wildcard examples/plugins/*)
 
 .PHONY: serve test test-all lint types imports coverage tests search mutation docs bench setup system clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop]' --group dev
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop]' $(PLUGINS:%=--editable %) --group dev
 	touch $@
 
 system:

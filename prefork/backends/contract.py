@@ -1,4 +1,4 @@
-"""What a backend is, and what it promises: the contract, in numbered clauses. A test stands behind each.
+"""What a backend is, and what it promises: the contract, in numbered clauses. `prefork.testing.contract` tests each.
 
 A backend serves an app's sessions on the listeners of one worker, in one process, until the worker is done. It is told
 everything through a `Tether`, which does the talking to the master; what a loop must add to it:
@@ -66,7 +66,11 @@ hookimpl = pluggy.HookimplMarker("prefork")
 
 
 class Backend(Protocol):
-    """A way of serving sessions. Plain attributes do for the properties."""
+    """A way of serving sessions. Plain attributes do for the properties.
+
+    One that must change the process before the app is imported (gevent's patches) has a `prepare(options)` as well: it
+    is called in the mold, before the import.
+    """
 
     @property
     def name(self) -> str:

@@ -46,9 +46,13 @@ class OffloadThreads:
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - paid for by who offloads
 
-            cores = len(os.sched_getaffinity(0))
-            self._pool = ThreadPoolExecutor(min(MOST_THREADS, cores + SPARE_THREADS), "prefork-offload")
+            self._pool = ThreadPoolExecutor(most_threads(), "prefork-offload")
         self._pool.submit(work, job, post)
+
+
+def most_threads() -> int:
+    """As many threads as a worker has for what is offloaded."""
+    return min(MOST_THREADS, len(os.sched_getaffinity(0)) + SPARE_THREADS)
 
 
 def work(job: Job, post: Callable[..., None]) -> None:

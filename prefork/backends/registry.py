@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from difflib import get_close_matches
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
@@ -13,7 +13,7 @@ from prefork.backends import contract
 from prefork.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from prefork.backends.contract import Backend
 
@@ -24,6 +24,7 @@ _BUILT_IN = {
 }
 """Found also where prefork is not installed as a distribution."""
 _OURS = "prefork"
+_UNNAMED = "an unnamed distribution"
 
 
 class KnownBackend(NamedTuple):
@@ -33,23 +34,49 @@ class KnownBackend(NamedTuple):
     module: str
     distribution: str
     """Who provides it."""
+    instead_of: str = ""
+    """Whose backend of the same name it replaces."""
 
 
 def known_backends() -> list[KnownBackend]:
     """What is installed, by name, without importing any of it; a third party's stands before ours of the same name."""
     known = {name: KnownBackend(name, module, _OURS) for name, module in _BUILT_IN.items()}
-    for point in sorted(metadata.entry_points(group=contract.GROUP), key=_precedence):
-        known[point.name] = KnownBackend(point.name, point.value, _provider(point))
+    for provider, point in sorted(_installed(), key=_precedence):
+        before = known.get(point.name)
+        replaced = before.distribution if before is not None and before.distribution != provider else ""
+        known[point.name] = KnownBackend(point.name, point.value, provider, replaced)
     return sorted(known.values())
 
 
-def _provider(point: metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "an unnamed distribution"
+def _installed() -> Iterator[tuple[str, metadata.EntryPoint]]:
+    """Each entry point with its distribution's name, the one that Python would import first of each.
+
+    `metadata.entry_points` does the same, and raises for all when one distribution's can't be read.
+    """
+    seen = set()
+    for distribution in metadata.distributions():
+        try:
+            points = [each for each in distribution.entry_points if each.group == contract.GROUP]
+        except Exception:  # noqa: BLE001, S112 - whatever a file that nobody checked makes of the parser
+            continue
+        provider = _provider(distribution) if points else ""
+        for point in points:
+            if (provider, point.name) not in seen:
+                seen.add((provider, point.name))
+                yield provider, point
 
 
-def _precedence(point: metadata.EntryPoint) -> tuple[bool, str]:
+def _provider(distribution: metadata.Distribution) -> str:
+    try:
+        said = distribution.metadata
+        return said["Name"] if "Name" in said else _UNNAMED  # noqa: SIM401 - its type has no get
+    except Exception:  # noqa: BLE001 - as above: there may be no such file at all
+        return _UNNAMED
+
+
+def _precedence(offer: tuple[str, metadata.EntryPoint]) -> tuple[bool, str]:
     """The last one wins: ours come first, the others by name, so that a choice never depends on the order of files."""
-    provider = _provider(point)
+    provider, _ = offer
     return provider != _OURS, provider
 
 
@@ -87,9 +114,15 @@ def _offers(wanted: KnownBackend) -> list[Backend]:
     try:
         plugins.register(import_module(wanted.module), wanted.module)
         plugins.check_pending()
-        return [each for offer in plugins.hook.prefork_backends() for each in offer]
-    except Exception as error:
+        offers = plugins.hook.prefork_backends()
+    except (Exception, SystemExit) as error:
         raise _broken(wanted, f"{type(error).__name__}: {error}") from error
+    if not offers:
+        raise _broken(wanted, "it has no hook prefork_backends (marked @hookimpl) that offers backends")
+    for offer in offers:
+        if not isinstance(offer, list):
+            raise _broken(wanted, f"prefork_backends() returned {offer!r:.60}; expected a list of backends")
+    return [each for offer in offers for each in offer]
 
 
 def _checked(backend: Backend, wanted: KnownBackend) -> Backend:
@@ -97,7 +130,7 @@ def _checked(backend: Backend, wanted: KnownBackend) -> Backend:
     if version != contract.CONTRACT:
         raise _broken(wanted, f"it keeps contract {version}, and this prefork speaks {contract.CONTRACT}")
     styles = getattr(backend, "styles", None)
-    if not isinstance(styles, (set, frozenset)) or not styles:
+    if not isinstance(styles, (set, frozenset)) or not styles or not all(isinstance(each, str) for each in styles):
         raise _broken(wanted, f"its styles are {styles!r:.60}; expected a set of names")
     options = getattr(backend, "options", None)
     if options is not None and not (isinstance(options, type) and dataclasses.is_dataclass(options)):
@@ -105,24 +138,3 @@ def _checked(backend: Backend, wanted: KnownBackend) -> Backend:
     if not callable(getattr(backend, "run", None)):
         raise _broken(wanted, "it has no run()")
     return backend
-
-
-def make_options(backend: Backend, given: Mapping[str, Any]) -> object:
-    """Check `[backends.NAME]` against the backend's dataclass. Raises ConfigError naming table, key and value."""
-    table = f"[backends.{backend.name}]"
-    kind = backend.options
-    if kind is None:
-        if given:
-            raise ConfigError(f"{table} {', '.join(given)}: this backend has no options")
-        return None
-    names = [field.name for field in dataclasses.fields(kind) if field.init]
-    for key in given:
-        if key not in names:
-            close = get_close_matches(key, names, n=1)
-            cure = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names) or 'none'}"
-            raise ConfigError(f"{table} {key}: no such option; {cure}")
-    try:
-        made: object = kind(**given)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{table} {dict(given)}: {error}") from None
-    return made

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from prefork.backends.registry import known_backends
+from prefork.cli.loops import describe
 
 
 def backends() -> int:
-    """List the loops that can run in a worker, and who provides each; none of them is imported."""
-    known = known_backends()
-    width = max(len(each.name) for each in known)
-    print("\n".join(f"{each.name:{width}}  {each.distribution}" for each in known))  # noqa: T201 - the command's output
+    """List the loops that can run in a worker, who provides each, and what is wrong with one; each in a child."""
+    print(describe(known_backends()))  # noqa: T201 - the command's output
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.cli.flags import Typed, sources_of, with_settings
-from prefork.cli.loops import require_backend
+from prefork.cli.loops import require_backend, require_options
 from prefork.layers import load, require_app
 from prefork.places import SUFFIX, control_folder
 from prefork.policy.limits import explain
@@ -30,6 +30,7 @@ def check(*words: Typed, **said: Typed | list[Typed]) -> int:
     loaded = load(sources_of(words, said))
     require_app(loaded)
     require_backend(loaded)
+    require_options(loaded)
     print(block(lines(loaded)))  # noqa: T201 - the command's output
     return 0
 

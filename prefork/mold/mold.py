@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
 from prefork.app.app import load_app
-from prefork.backends.registry import load_backend, make_options
+from prefork.backends.options import make_options, prepare
+from prefork.backends.registry import load_backend
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
@@ -161,7 +162,8 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     if settings.app_path is not None:
         sys.path.insert(0, settings.app_path)
     backend = load_backend(settings.backend)
-    options = make_options(backend, settings.options)  # before the app: gevent's patch what it imports
+    options = make_options(backend, settings.options)
+    prepare(backend, options)
     return load_app(settings.app), backend, options
 
 

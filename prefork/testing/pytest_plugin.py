@@ -1,4 +1,4 @@
-"""The pytest fixture `prefork_pool`: `prefork_pool(Echo, …)` starts a pool that ends with the test.
+"""For pytest: the fixture `prefork_pool`, which starts pools that end with the test; asserts of the suite tell values.
 
 Imports are inside: pytest loads this file in every project where prefork is installed.
 """
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prefork.testing.live import LivePool
+
+pytest.register_assert_rewrite("prefork.testing.contract")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from tests.client import Client
 from tests.contract.test_kernel import real_world, until, with_mold
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from prefork.testing import LivePool

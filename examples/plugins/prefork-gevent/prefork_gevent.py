@@ -9,10 +9,11 @@ import gevent
 import gevent.select
 import gevent.socket
 from gevent import monkey
+from gevent.threadpool import ThreadPool
 
 from prefork.backends.contract import CONTRACT, hookimpl
 from prefork.backends.host import Host
-from prefork.backends.offload import Job, OffloadThreads, work
+from prefork.backends.offload import Job, OffloadThreads, most_threads, work
 from prefork.backends.seat import SeatTurns
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ class GeventOptions:
     def __post_init__(self) -> None:
         if self.max_greenlets < 1:
             raise ValueError(f"max_greenlets {self.max_greenlets}: expected 1 or more")
-        if self.patch and not monkey.is_anything_patched():
-            monkey.patch_all()
 
 
 class Greenlets:
@@ -53,11 +52,15 @@ class Greenlets:
 
 
 class HubThreads(OffloadThreads):
-    """What is offloaded runs in the hub's own pool: a patched thread would be a greenlet."""
+    """What is offloaded runs in gevent's threads: a patched one would be a greenlet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = ThreadPool(most_threads())
 
     def run(self, job: Job, post: Callable[..., None]) -> None:
         """Run the job in a real thread."""
-        gevent.get_hub().threadpool.spawn(work, job, post)
+        self._threads.spawn(work, job, post)
 
 
 class GeventBackend:
@@ -67,6 +70,12 @@ class GeventBackend:
     contract = CONTRACT
     styles = frozenset({"session"})
     options = GeventOptions
+
+    def prepare(self, options: object, /) -> None:
+        """Patch, before the app is imported."""
+        assert isinstance(options, GeventOptions)
+        if options.patch:
+            monkey.patch_all()
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""

@@ -2,27 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prefork.backends.contract import GROUP
-from prefork.backends.registry import known_backends, load_backend, make_options
+from prefork.backends.registry import KnownBackend, known_backends, load_backend
 from prefork.errors import ConfigError
+from tests.distributions import HOOK, install
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-HOOK = """
-from prefork.backends.contract import hookimpl
-class Backend:
-    name, contract, styles, options = "NAME", 1, frozenset({"session"}), None
-    def run(self, tether, listeners, app, options): pass
-@hookimpl
-def prefork_backends():
-    return [Backend()]
-"""
 
 
 @pytest.fixture
@@ -32,19 +22,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def install(site: Path, distribution: str, name: str, code: str) -> str:
-    """A distribution with one backend; returns its module."""
-    module = distribution.replace("-", "_")
-    info = site / f"{module}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[prefork.backends]\n{name} = {module}\n")
-    (site / f"{module}.py").write_text(code)
-    return module
-
-
 def test_selectors_is_known_where_prefork_is_installed_or_not() -> None:
-    assert ("selectors", "prefork.backends.selector_loop", "prefork") in known_backends()
+    assert KnownBackend("selectors", "prefork.backends.selector_loop", "prefork") in known_backends()
     assert load_backend("selectors").name == "selectors"
 
 
@@ -60,28 +39,73 @@ def test_an_unknown_backend_is_told_with_the_known_ones(site: Path) -> None:
     install(site, "other-x1", "asyncio", HOOK)
     with pytest.raises(ConfigError) as caught:
         load_backend("asynci")
+    installed = ", ".join(each.name for each in known_backends())
     assert str(caught.value) == (
-        "backend 'asynci' is not known; installed: asyncio, selectors, threads "
+        f"backend 'asynci' is not known; installed: {installed} "
         "(third-party backends register in the entry-point group 'prefork.backends'); did you mean 'asyncio'?"
     )
 
 
 def test_a_third_partys_backend_is_loaded_by_name(site: Path) -> None:
     module = install(site, "mine-x2", "mine", HOOK.replace("NAME", "mine"))
-    assert ("mine", module, "mine-x2") in known_backends()
+    assert KnownBackend("mine", module, "mine-x2") in known_backends()
     assert load_backend("mine").name == "mine"
 
 
 def test_a_plugin_may_replace_a_built_in_by_name(site: Path) -> None:
     install(site, "faster-x3", "selectors", HOOK.replace("NAME", "selectors"))
     assert type(load_backend("selectors")).__module__ == "faster_x3"
+    assert KnownBackend("selectors", "faster_x3", "faster-x3", "prefork") in known_backends()
 
 
-def test_a_broken_plugin_breaks_only_itself(site: Path) -> None:
-    install(site, "broken-x4", "broken", "1 / 0")
-    with pytest.raises(ConfigError, match="of broken-x4 "):
+def test_of_two_plugins_with_one_name_the_last_by_name_of_its_distribution_wins(site: Path) -> None:
+    for distribution in ("third-x6", "first-x6", "second-x6"):
+        install(site, distribution, "mine", HOOK.replace("NAME", "mine"))
+    assert type(load_backend("mine")).__module__ == "third_x6"
+    assert KnownBackend("mine", "third_x6", "third-x6", "second-x6") in known_backends()
+
+
+def test_a_distribution_that_is_there_twice_is_the_one_that_python_imports(site: Path) -> None:
+    install(site, "twice-x7", "mine", HOOK.replace("NAME", "mine"))
+    (site / "behind").mkdir()
+    install(site / "behind", "twice-x7", "mine", "1 / 0")
+    sys.path.append(str(site / "behind"))
+    assert load_backend("mine").name == "mine"
+    assert KnownBackend("mine", "twice_x7", "twice-x7") in known_backends()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        pytest.param("1 / 0", r"of broken-\w+ \(broken_\w+\): ZeroDivisionError: division by zero", id="raises"),
+        pytest.param("raise SystemExit(3)", r"of broken-\w+ \(broken_\w+\): SystemExit: 3", id="exits"),
+        pytest.param("import nothing_x", "ModuleNotFoundError: No module named 'nothing_x'", id="lacks a module"),
+    ],
+)
+def test_a_broken_plugin_breaks_only_itself(site: Path, code: str, message: str) -> None:
+    install(site, f"broken-x{len(code)}", "broken", code)
+    with pytest.raises(ConfigError, match=message):
         load_backend("broken")
     assert load_backend("selectors").name == "selectors"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        pytest.param("entry_points.txt", "[prefork.backends]\nno value\n", id="entry points that are none"),
+        pytest.param("entry_points.txt", "\0", id="no text"),
+        pytest.param("METADATA", None, id="no metadata"),
+        pytest.param("METADATA", "Version: 1.0\n", id="no name"),
+    ],
+)
+def test_broken_metadata_breaks_only_its_distribution(site: Path, file: str, text: str | None) -> None:
+    install(site, "broken-x8", "broken", HOOK.replace("NAME", "broken"))
+    path = site / "broken_x8-1.0.dist-info" / file
+    path.unlink() if text is None else path.write_text(text)
+    install(site, "mine-x8", "mine", HOOK.replace("NAME", "mine"))
+    found = {each.name: each.distribution for each in known_backends()}
+    assert (found["mine"], found["selectors"]) == ("mine-x8", "prefork")
+    assert found.get("broken", "an unnamed distribution") == "an unnamed distribution"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +116,10 @@ def test_a_broken_plugin_breaks_only_itself(site: Path) -> None:
         pytest.param((" 1,", " 2,"), "it keeps contract 2, and this prefork speaks 1", id="another contract"),
         pytest.param(('frozenset({"session"})', '"session"'), "its styles are 'session'; expected a set", id="styles"),
         pytest.param(("None", "int"), "its options are <class 'int'>; expected a dataclass, or None", id="options"),
+        pytest.param(('{"session"}', "{1}"), r"its styles are frozenset\(\{1\}\); expected a set", id="no names"),
         pytest.param(("def run", "def serve"), r"it has no run\(\)", id="no run"),
+        pytest.param(("@hookimpl", ""), "it has no hook prefork_backends", id="no mark"),
+        pytest.param(("[Backend()]", "Backend()"), r"prefork_backends\(\) returned .*; expected a list", id="no list"),
     ],
 )
 def test_a_plugin_that_breaks_the_contract_is_named(
@@ -104,44 +131,6 @@ def test_a_plugin_that_breaks_the_contract_is_named(
     with pytest.raises(ConfigError, match=message) as caught:
         load_backend("bad")
     assert f"backend 'bad' of {distribution} " in str(caught.value)
-
-
-@dataclass(frozen=True)
-class Options:
-    loop: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.loop not in {"auto", "uvloop"}:
-            raise ValueError(f"loop = {self.loop!r} is not one of auto, uvloop")
-
-
-class WithOptions:
-    name, contract, styles, options = "mine", 1, frozenset({"session"}), Options
-
-    def run(self, *_: Any) -> None: ...
-
-
-def test_options_are_made_of_the_table() -> None:
-    assert make_options(WithOptions(), {"loop": "uvloop"}) == Options("uvloop")
-    assert make_options(load_backend("selectors"), {}) is None
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        pytest.param({"lop": 1}, r"\[backends.mine\] lop: no such option; did you mean 'loop'\?", id="a misspelt key"),
-        pytest.param({"zzz": 1}, r"\[backends.mine\] zzz: no such option; it has loop", id="an unknown key"),
-        pytest.param({"loop": "x"}, r"\[backends.mine\] .*loop = 'x' is not one of", id="a bad value"),
-    ],
-)
-def test_bad_options_are_told_in_one_line(given: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        make_options(WithOptions(), given)
-
-
-def test_options_for_a_backend_without_any_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"\[backends.selectors\] loop: this backend has no options"):
-        make_options(load_backend("selectors"), {"loop": 1})
 
 
 def test_the_group_is_named_as_documented() -> None:

@@ -50,10 +50,10 @@ def test_workers_alone_is_a_fixed_number(prefork: Prefork) -> None:
 
 
 def test_a_backend_s_options_and_no_control_socket_are_shown(prefork: Prefork, folder: Path) -> None:
-    (folder / "prefork.toml").write_text('app = "shop:app"\ncontrol = false\n[backends.selectors]\nchunk = 4\n')
+    (folder / "prefork.toml").write_text('app = "shop:app"\ncontrol = false\n[backends.asyncio]\nloop = "uvloop"\n')
     rows = _lines(prefork("check").out)
     assert rows["control"] == ("none", "prefork.toml")
-    assert rows["backends.selectors.chunk"] == ("4", "prefork.toml")
+    assert rows["backends.asyncio.loop"] == ("'uvloop'", "prefork.toml")
 
 
 def test_every_leaf_of_the_kind_in_use_has_a_line(folder: Path) -> None:

@@ -163,7 +163,9 @@ def test_the_schema_is_json(prefork: Prefork) -> None:
 
 
 def test_backends_name_their_distribution(prefork: Prefork) -> None:
-    assert prefork("backends") == (0, "selectors  prefork\n", "")
+    done = prefork("backends")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("selectors  prefork  session: ")
 
 
 def test_an_interrupt_is_no_traceback(prefork: Prefork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,5 @@
+from prefork.testing.contract import BackendContract
+
+
+class TestGevent(BackendContract):
+    backend = "gevent"

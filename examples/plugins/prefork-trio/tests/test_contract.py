@@ -1,0 +1,5 @@
+from prefork.testing.contract import BackendContract
+
+
+class TestTrio(BackendContract):
+    backend = "trio"

@@ -1,0 +1,85 @@
+"""`[backends.NAME]` against the dataclass that the backend NAME declares."""
+
+from __future__ import annotations
+
+import dataclasses
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from prefork.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prefork.backends.contract import Backend
+
+
+def make_options(backend: Backend, given: Mapping[str, Any]) -> object:
+    """Check `[backends.NAME]` against the backend's dataclass. Raises ConfigError naming table, key and value."""
+    table = f"[backends.{backend.name}]"
+    kind = backend.options
+    if kind is None:
+        if given:
+            raise ConfigError(f"{table} {', '.join(given)}: this backend has no options")
+        return None
+    _check_names(table, kind, given)
+    hints = _hints(kind)
+    for key, value in given.items():
+        if not fits(value, hints.get(key, Any)):
+            raise ConfigError(f"{table} {key}: expected {_in_words(hints[key])}, not {value!r:.60}")
+    try:
+        made: object = kind(**given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{table} {dict(given)}: {error}") from None
+    return made
+
+
+def _check_names(table: str, kind: type, given: Mapping[str, Any]) -> None:
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    for key in given:
+        if key not in fields:
+            close = get_close_matches(key, fields, n=1)
+            cure = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(fields) or 'none'}"
+            raise ConfigError(f"{table} {key}: no such option; {cure}")
+    nothing = dataclasses.MISSING
+    for key, field in fields.items():
+        if key not in given and field.default is nothing and field.default_factory is nothing:
+            raise ConfigError(f"{table} {key}: not given, and it has no default")
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The types that can be told; a name that exists for type checkers alone makes none of them known."""
+    try:
+        return get_type_hints(kind)
+    except (NameError, AttributeError, TypeError):
+        return {}
+
+
+def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Whether a value of a config file is of that type; True for a type that no config file can say."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        return any(type(value) is type(each) and value == each for each in get_args(kind))
+    if origin in (Union, UnionType):
+        return any(fits(value, each) for each in get_args(kind))
+    if origin in (list, tuple):
+        return isinstance(value, list) and all(fits(each, get_args(kind)[0]) for each in value)
+    if kind is float:
+        return type(value) in (int, float)
+    if kind in (bool, int, str, NoneType):
+        return type(value) is kind
+    return True
+
+
+def _in_words(kind: Any) -> str:  # noqa: ANN401 - as `fits`
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    return str(getattr(kind, "__name__", kind)) if get_origin(kind) is None else str(kind)
+
+
+def prepare(backend: Backend, options: object) -> None:
+    """Let the backend change this process before an app is imported, where it wants to: see `contract`."""
+    hook = getattr(backend, "prepare", None)
+    if hook is not None:
+        hook(options)

@@ -1,0 +1,337 @@
+"""The clauses about a worker's life: birth, wishes, drain, beat, requests, death."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import socket
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from prefork import wire
+from prefork.app.app import App
+from prefork.testing.contract.client import dial, listen
+from prefork.testing.contract.harness import MS, Worker, Workers
+from prefork.testing.contract.scripted import Scripted, block
+from prefork.testing.contract.waiting import elapse, until
+from prefork.wire import WANT_DRAIN, WANT_PAUSE_APP, WANT_PAUSE_OPERATOR, WANT_RETIRE, WANT_SWEEP
+
+if TYPE_CHECKING:
+    from prefork.app.session import Address
+
+
+class LifeClauses:
+    """01, 02, 04 to 09, 19, 21, 23."""
+
+    threaded: ClassVar[bool]
+
+    # -- birth and wishes ----------------------------------------------------------------------------------------------
+
+    def test_01_ready_comes_before_the_first_accept_so_that_a_wish_already_there_is_obeyed(
+        self, start: Workers
+    ) -> None:
+        listener = listen()
+        with dial(listener):
+            worker = start(wanted=WANT_PAUSE_OPERATOR, listeners=[listener])  # start() reads READY
+            worker.acts_on(WANT_PAUSE_OPERATOR)
+            worker.want(WANT_PAUSE_OPERATOR | WANT_PAUSE_APP)
+            worker.acts_on(WANT_PAUSE_OPERATOR | WANT_PAUSE_APP)
+            assert worker.slot[wire.ACCEPTED] == 0
+            worker.want(0)
+            worker.holds(1)
+
+    def test_02_a_paused_worker_accepts_nothing_and_serves_on_until_it_is_resumed(self, start: Workers) -> None:
+        worker = start()
+        old = worker.connect()
+        worker.want(WANT_PAUSE_APP)
+        worker.acts_on(WANT_PAUSE_APP)
+        assert worker.slot[wire.GATE] == wire.GATE_PAUSED
+        new = worker.connect(opened=False)
+        old.echoes()
+        assert worker.sessions == 1
+        worker.want(0)
+        new.echoes()
+        assert worker.sessions == 2
+
+    def test_02_in_the_turn_that_reads_the_doorbell_nothing_is_accepted_any_more(self, start: Workers) -> None:
+        worker = start()
+        old = worker.connect()
+        with worker.frozen():
+            worker.connect(opened=False)
+            worker.want(WANT_PAUSE_APP)
+        worker.acts_on(WANT_PAUSE_APP)
+        old.echoes()
+        assert worker.slot[wire.ACCEPTED] == 1
+
+    def test_04_told_to_retire_it_ends_without_a_session_and_declines_with_one(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        worker.want(WANT_RETIRE)
+        assert worker.hear() == wire.Declined()
+        client.echoes()
+        worker.want(0)
+        client.socket.close()
+        worker.holds(0)
+        worker.want(WANT_RETIRE)
+        assert worker.ended() == 0
+        assert worker.hear() is None
+
+    def test_04_asked_again_it_answers_again_even_if_the_bit_never_fell(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        worker.want(WANT_RETIRE | 1 << wire.WANT_SERIAL_SHIFT)
+        assert worker.hear() == wire.Declined()
+        client.socket.close()
+        worker.holds(0)
+        worker.want(WANT_RETIRE | 2 << wire.WANT_SERIAL_SHIFT)
+        assert worker.ended() == 0
+
+    def test_19_a_lost_doorbell_is_made_good_at_the_next_beat(self, start: Workers) -> None:
+        worker = start(heartbeat_interval_ns=20 * MS)
+        worker.want(WANT_PAUSE_APP, ring=False)
+        worker.acts_on(WANT_PAUSE_APP)
+        worker.want(WANT_DRAIN, ring=False)
+        assert worker.ended() == 0
+
+    # -- drain ---------------------------------------------------------------------------------------------------------
+
+    def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(self, start: Workers) -> None:
+        worker = start()
+        idle, cut, later = (worker.connect() for _ in range(3))
+        for each in (idle, cut, later):
+            each.echoes()
+        cut.socket.sendall(b"echo cut sh")
+        later.say("later 0.2 echo done")
+        idle.echoes()
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_000 * MS)
+        idle.is_over()
+        worker.noted("closed NoneType", "draining 20", "draining 20")
+        later.hears("done")
+        later.is_over()
+        cut.socket.sendall(b"ort\n")
+        cut.hears("cut short")
+        cut.is_over()
+        assert worker.ended() == 0
+        worker.noted("closed NoneType", "closed NoneType")
+        worker.no_more_notes()
+
+    def test_05_while_it_drains_nothing_is_accepted(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.socket.sendall(b"echo a\necho cut sh")
+        client.hears("a")
+        worker.want(WANT_DRAIN)
+        worker.acts_on(WANT_DRAIN)
+        with dial(worker.listeners[0]):
+            worker.ring()
+            client.socket.sendall(b"ort\n")
+            client.hears("cut short")
+            assert worker.ended() == 0
+        assert worker.slot[wire.ACCEPTED] == 1
+
+    def test_05_what_the_kernel_holds_when_a_drain_begins_is_answered(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.echoes()
+        with worker.frozen():
+            worker.want(WANT_DRAIN)
+            client.say("echo in time")
+        client.hears("in time")
+        client.is_over()
+        assert worker.ended() == 0
+
+    def test_05_a_session_just_opened_may_still_send_its_request(self, start: Workers) -> None:
+        worker = start()
+        with worker.frozen():
+            client = worker.connect(opened=False)
+            worker.want(WANT_DRAIN | WANT_SWEEP)
+        worker.acts_on(WANT_DRAIN | WANT_SWEEP)
+        client.say("echo in time")
+        client.hears("in time")
+        client.is_over()
+        worker.want(WANT_DRAIN)
+        assert worker.ended() == 0
+
+    def test_06_who_is_not_idle_by_the_deadline_is_ended(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.socket.sendall(b"echo a\necho never finish")
+        client.hears("a")
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
+        worker.noted("draining 0")
+        worker.noted("closed DrainTimeoutError")
+        client.is_over()
+        assert worker.ended() == 0
+
+    def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(self, start: Workers) -> None:
+        worker = start(drain_timeout_ns=50 * MS)
+        client = worker.connect()
+        client.socket.sendall(b"echo a\necho never finish")
+        client.hears("a")
+        worker.want(WANT_DRAIN)
+        worker.noted("draining 0")
+        worker.noted("closed DrainTimeoutError")
+        assert worker.ended() == 0
+
+    def test_07_a_sweep_serves_what_is_queued_until_the_master_ends_it(self, start: Workers) -> None:
+        worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)
+        clients = [worker.connect(opened=False) for _ in range(10)]
+        for client in clients:
+            client.say("echo served")
+        worker.want(WANT_DRAIN | WANT_SWEEP)
+        for client in clients:
+            client.hears("served")
+            client.is_over()
+        late = worker.connect(opened=False)  # its handshake was under way when the drain began
+        late.say("echo late")
+        late.hears("late")
+        worker.want(WANT_DRAIN)
+        assert worker.ended() == 0
+        assert worker.slot[wire.ACCEPTED] == 11
+
+    def test_07_a_sweep_goes_on_when_a_full_worker_has_a_free_place(self, start: Workers) -> None:
+        worker = start(max_sessions=1)
+        clients = [worker.connect(), *(worker.connect(opened=False) for _ in range(3))]
+        for client in clients:
+            client.say("later 0.02 echo done")
+        worker.want(WANT_DRAIN | WANT_SWEEP)
+        for client in clients:
+            client.hears("done")
+            client.is_over()
+        worker.want(WANT_DRAIN)
+        assert worker.ended() == 0
+        assert worker.slot[wire.ACCEPTED] == 4
+
+    # -- the master's death --------------------------------------------------------------------------------------------
+
+    def test_08_when_the_channel_ends_an_idle_worker_is_gone(self, start: Workers) -> None:
+        worker = start()
+        worker.channel.close()
+        assert worker.ended() == 0
+
+    def test_08_when_the_channel_ends_the_port_is_free_and_sessions_drain(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.socket.sendall(b"echo a\necho cut sh")
+        client.hears("a")
+        address = worker.listeners[0].getsockname()
+        worker.listeners[0].close()
+        worker.channel.close()
+        worker.noted("draining 30")
+        with socket.socket() as late:
+            assert late.connect_ex(address) == errno.ECONNREFUSED
+        client.socket.sendall(b"ort\n")
+        client.hears("cut short")
+        client.is_over()
+        assert worker.ended() == 0
+
+    def test_08_unread_records_do_not_hide_the_end_of_the_channel(self, start: Workers) -> None:
+        worker = start()
+        os.kill(worker.pid, signal.SIGUSR1)
+        until(lambda: select.select([worker.channel], [], [], 0)[0])
+        worker.channel.close()
+        assert worker.ended() == 0
+
+    # -- beat ----------------------------------------------------------------------------------------------------------
+
+    def test_09_the_heartbeat_stands_still_while_the_serving_loop_is_blocked(self, start: Workers) -> None:
+        worker = _one_that_blocks(start, heartbeat_interval_ns=10 * MS)
+        worker.noted("blocked")
+        _stands_still(worker)
+
+    def test_09_a_callback_that_blocks_is_the_loops_affair_unless_each_session_has_a_thread(
+        self, start: Workers
+    ) -> None:
+        worker = start(heartbeat_interval_ns=10 * MS)
+        client = worker.connect()
+        client.say("block")
+        worker.noted("blocked")
+        if not self.threaded:
+            _stands_still(worker, in_a_turn=False)
+            return
+        beat = worker.slot[wire.HEARTBEAT]
+        worker.connect().echoes()
+        until(lambda: worker.slot[wire.HEARTBEAT] > beat + 20 * MS, "beats")
+        worker.unlatch()
+        client.echoes()
+
+    def test_09_an_idle_worker_wakes_once_a_heartbeat_interval_and_for_nothing_else(self, start: Workers) -> None:
+        interval = 40 * MS
+        worker = start(heartbeat_interval_ns=interval)
+        worker.connect().echoes()
+        worker.rests()
+        cpu, sleeps, beats = worker.cpu_ns, worker.sleeps, [worker.slot[wire.HEARTBEAT]]
+        while len(beats) < 7:
+            until(lambda: worker.slot[wire.HEARTBEAT] != beats[-1], "a beat")
+            beats.append(worker.slot[wire.HEARTBEAT])
+        assert all(b - a >= interval for a, b in pairwise(beats[1:]))
+        assert worker.cpu_ns - cpu < (beats[-1] - beats[0]) // 4, "it is busy while it waits"
+        assert worker.sleeps - sleeps <= 3 * len(beats), "it wakes between two beats"
+        assert min(worker.slot[word] for word in (wire.CPU, wire.CPU_AT)) > 0
+        assert worker.slot[wire.RSS] > 1_000_000
+
+    def test_09_a_worker_that_cannot_look_dies_of_its_interval_timer(self, start: Workers) -> None:
+        worker = _one_that_blocks(start, heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+        worker.noted("blocked")
+        assert worker.ended() == -signal.SIGALRM
+
+    # -- signals and exits ---------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("signum", "record"),
+        [
+            (signal.SIGINT, wire.Request("drain", "operator")),
+            (signal.SIGTERM, wire.Request("drain", "operator")),
+            (signal.SIGUSR1, wire.Request("pause", "operator")),
+            (signal.SIGUSR2, wire.Request("resume", "operator")),
+        ],
+    )
+    def test_21_a_signal_is_a_request_to_the_master(
+        self, start: Workers, signum: signal.Signals, record: wire.Record
+    ) -> None:
+        worker = start()
+        for ignored in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE):
+            os.kill(worker.pid, ignored)
+        os.kill(worker.pid, signum)
+        assert worker.hear() == record
+        worker.connect().echoes()
+
+    @pytest.mark.parametrize("words", ["exit 7", "later 0.01 exit 7", "offload_then_exit 7"])
+    def test_23_system_exit_leaves_run(self, start: Workers, words: str) -> None:
+        worker = start()
+        worker.connect().say(words)
+        assert worker.ended() == 7
+
+
+def _one_that_blocks(start: Workers, **durations: int) -> Worker:
+    """A worker whose loop blocks: `admit` is called by the serving loop itself, and blocks at the second listener."""
+    listeners = [listen(), listen()]
+    port = listeners[1].getsockname()[1]
+
+    def admit(_peer: Address, listener: Address) -> bool:
+        if listener.port == port:
+            block()
+        return True
+
+    worker = start(App(Scripted, admit=admit), listeners=listeners, **durations)  # type: ignore[arg-type]
+    worker.connect(at=1, opened=False)
+    return worker
+
+
+def _stands_still(worker: Worker, *, in_a_turn: bool = True) -> None:
+    """HEARTBEAT, in a worker that was just noted to be blocked; it goes on when unlatched.
+
+    `in_a_turn`: what blocks is the serving loop's own turn, which TURN_AT and BUSY tell.
+    """
+    beat = worker.slot[wire.HEARTBEAT]
+    assert not in_a_turn or worker.slot[wire.TURN_AT] == beat
+    elapse(100 * MS)
+    assert worker.slot[wire.HEARTBEAT] == beat
+    worker.unlatch()
+    until(lambda: worker.slot[wire.HEARTBEAT] > beat and worker.slot[wire.TURN_AT] == 0, "beats")
+    assert not in_a_turn or worker.slot[wire.BUSY] >= 100 * MS

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from prefork.backends.options import fits, make_options
+from prefork.backends.registry import load_backend
+from prefork.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Options:
+    loop: str = "auto"
+    threads: int | None = None
+    names: list[str] = field(default_factory=list)
+    mode: Literal["fast", "safe"] = "fast"
+
+    def __post_init__(self) -> None:
+        if self.loop not in {"auto", "uvloop"}:
+            raise ValueError(f"loop = {self.loop!r} is not one of auto, uvloop")
+
+
+class WithOptions:
+    name, contract, styles, options = "mine", 1, frozenset({"session"}), Options
+
+    def run(self, *_: Any) -> None: ...
+
+
+def test_options_are_made_of_the_table() -> None:
+    assert make_options(WithOptions(), {"loop": "uvloop"}) == Options("uvloop")
+    assert make_options(load_backend("selectors"), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param({"lop": 1}, r"\[backends.mine\] lop: no such option; did you mean 'loop'\?", id="a misspelt key"),
+        pytest.param(
+            {"zzz": 1}, r"\[backends.mine\] zzz: no such option; it has loop, threads, names, mode", id="an unknown key"
+        ),
+        pytest.param({"loop": 5}, r"^\[backends.mine\] loop: expected str, not 5$", id="a wrong type"),
+        pytest.param({"threads": "2"}, r"threads: expected int \| None, not '2'$", id="a wrong type of two"),
+        pytest.param({"mode": "slow"}, r"mode: expected one of 'fast', 'safe', not 'slow'$", id="no choice"),
+        pytest.param({"names": ["a", 1]}, r"names: expected list\[str\], not \['a', 1\]$", id="a wrong item"),
+        pytest.param({"loop": "x"}, r"\[backends.mine\] .*loop = 'x' is not one of", id="a bad value"),
+    ],
+)
+def test_bad_options_are_told_in_one_line(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_options(WithOptions(), given)
+
+
+def test_options_for_a_backend_without_any_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\[backends.selectors\] loop: this backend has no options"):
+        make_options(load_backend("selectors"), {"loop": 1})
+
+
+def test_an_option_without_a_default_has_to_be_given() -> None:
+    @dataclass
+    class Needs:
+        path: str
+
+    backend = WithOptions()
+    backend.options = Needs  # type: ignore[assignment]
+    with pytest.raises(ConfigError, match=r"^\[backends.mine\] path: not given, and it has no default$"):
+        make_options(backend, {})
+    assert make_options(backend, {"path": "x"}) == Needs("x")
+
+
+def test_types_that_exist_for_type_checkers_alone_are_not_checked() -> None:
+    @dataclass
+    class Unknown:
+        at: Nowhere = 0  # type: ignore[name-defined]  # noqa: F821
+
+    backend = WithOptions()
+    backend.options = Unknown  # type: ignore[assignment]
+    assert make_options(backend, {"at": "x"}) == Unknown("x")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "fitting"),
+    [
+        (1, int, True),
+        (True, int, False),
+        (1.5, int, False),
+        (1, float, True),
+        (False, float, False),
+        (True, bool, True),
+        ("x", str, True),
+        (1, str, False),
+        ("fast", Literal["fast", 1], True),
+        (True, Literal["fast", 1], False),
+        (None, int | None, True),
+        ("x", int | None, False),
+        (["a", "b"], list[str], True),
+        (["a", 1], list[str], False),
+        ("ab", list[str], False),
+        (["a"], tuple[str, ...], True),
+        ({}, dict[str, int], True),
+    ],
+)
+def test_a_value_fits_a_type(value: object, kind: Any, fitting: bool) -> None:
+    assert fits(value, kind) is fitting
