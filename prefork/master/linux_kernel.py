@@ -98,6 +98,7 @@ class LinuxKernel:
         except OSError as error:
             self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
             return
+        ours.setblocking(False)
         mold = MoldProcess(ours)
         fds = [self._slots.fd, self._sink.fd, *(listener.socket.fileno() for listener in self._listeners)]
         try:
@@ -110,7 +111,6 @@ class LinuxKernel:
             if mold.pidfd is None:
                 self._facts.append(MoldExited(generation, f"could not be started: {error.strerror}"))
                 return
-        ours.setblocking(False)
         lingering = self._molds.get(generation)
         if lingering is not None:
             lingering.signal(signal.SIGKILL)

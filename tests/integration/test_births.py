@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import select
@@ -13,13 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import PoolConfig
+from prefork.master import linux_kernel
+from prefork.master.facts import MoldExited, WorkerUnborn
+from prefork.master.processes import start_mold
 from prefork.policy.model import MoldPhase, Phase, PoolView, WorkerId
 from tests.apps.hangs_at_fork import Hangs
 from tests.apps.lines import Echo
 from tests.client import Client
-from tests.contract.test_kernel import real_world, with_mold
+from tests.contract.test_kernel import real_world, until, with_mold
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from prefork.testing import LivePool
@@ -183,3 +188,18 @@ def test_after_a_bug_nothing_is_left_running_not_even_a_birth_that_hangs(
         wait_until_it_hangs(switch)
         kernel.fork(WorkerId(2), 1, {})
     wait_until_gone(mold)
+
+
+def test_a_mold_that_dies_before_it_is_told_anything_is_one_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stillborn(channel: socket.socket) -> int:
+        pid = start_mold(channel)
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+
+    monkeypatch.setattr(linux_kernel, "start_mold", stillborn)
+    with real_world() as world:
+        world.kernel.start_mold(1, {})
+        assert until(world.kernel, MoldExited) == MoldExited(1, "SIGKILL")
+        world.kernel.fork(WorkerId(1), 1, {})
+        assert until(world.kernel, WorkerUnborn) == WorkerUnborn(WorkerId(1), errno.ESRCH)
