@@ -88,7 +88,7 @@ def test_no_worker_ever_serves_more_than_its_number_and_no_session_is_lost(
     assert len(ended) > 10
 
     waits = sorted(load.waits)
-    assert waits[len(waits) * 99 // 100] < 0.5
+    assert waits[len(waits) * 99 // 100] < 2  # no look that came a heartbeat late
     assert waits[-1] < 0.9  # a SYN or a wake-up that was lost would cost a second
 
 

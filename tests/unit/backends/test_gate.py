@@ -251,3 +251,16 @@ def test_out_of_files_is_logged_once_a_second_at_most() -> None:
     gate = Gate(0)
     times = [5, 6, 5 + LOG_INTERVAL_NS - 1, 5 + LOG_INTERVAL_NS, 6 + LOG_INTERVAL_NS]
     assert [gate.out_of_files(now) for now in times] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize(("given", "most", "cap"), [(0, 3, 3), (5, 3, 3), (2, 3, 2)])
+def test_a_loop_that_can_hold_no_more_lowers_the_cap_and_never_raises_it(given: int, most: int, cap: int) -> None:
+    gate = Gate(given, 0)
+    gate.hold_at_most(most)
+    assert gate.max_sessions == cap
+    for held in range(cap):
+        assert gate.open, held
+        gate.session_opened()
+    assert gate.bits == GATE_FULL
+    gate.session_closed()
+    assert gate.open
