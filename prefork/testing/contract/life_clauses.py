@@ -108,7 +108,7 @@ class LifeClauses:
         cut.socket.sendall(b"echo cut sh")
         later.say("later 0.2 echo done")
         idle.echoes()
-        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_000 * MS)
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_450 * MS)
         idle.is_over()
         worker.noted("closed NoneType", "draining 20", "draining 20")
         later.hears("done")
