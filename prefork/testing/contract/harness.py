@@ -179,6 +179,10 @@ class Worker:
             if not isinstance(record, wire.Bell):
                 return record
 
+    def rings(self) -> None:
+        """The next record is a doorbell."""
+        assert wire.unpack(self.channel.recv(wire.MAX_RECORD)) == wire.Bell()
+
     # -- figures -------------------------------------------------------------------------------------------------------
 
     @property

@@ -108,7 +108,7 @@ class LifeClauses:
         cut.socket.sendall(b"echo cut sh")
         later.say("later 0.2 echo done")
         idle.echoes()
-        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_000 * MS)
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_450 * MS)
         idle.is_over()
         worker.noted("closed NoneType", "draining 20", "draining 20")
         later.hears("done")
@@ -157,6 +157,18 @@ class LifeClauses:
         worker.want(WANT_DRAIN)
         assert worker.ended() == 0
 
+    def test_05_what_a_slow_reader_has_not_read_yet_is_sent_before_the_worker_ends(self, start: Workers) -> None:
+        worker = start()
+        slow, other = worker.connect(), worker.connect()
+        slow.say("pour 10000")
+        other.echoes()
+        worker.want(WANT_DRAIN)
+        worker.noted("closed NoneType", "draining 30")
+        other.is_over()
+        slow.hears_pour(10000)
+        slow.is_over()
+        assert worker.ended() == 0
+
     def test_06_who_is_not_idle_by_the_deadline_is_ended(self, start: Workers) -> None:
         worker = start()
         client = worker.connect()
@@ -175,6 +187,17 @@ class LifeClauses:
         client.hears("a")
         worker.want(WANT_DRAIN)
         worker.noted("draining 0")
+        worker.noted("closed DrainTimeoutError")
+        assert worker.ended() == 0
+
+    def test_06_a_deadline_may_be_moved_earlier(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.socket.sendall(b"echo a\necho never finish")
+        client.hears("a")
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 20_450 * MS)
+        worker.noted("draining 20")
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
         worker.noted("closed DrainTimeoutError")
         assert worker.ended() == 0
 

@@ -308,8 +308,7 @@ class SessionClauses:
 
     def test_25_calls_are_made_later_unless_cancelled(self, start: Workers) -> None:
         client = start().connect()
-        client.say("later 0.02 echo second")
-        client.say("later 0.001 echo first")
+        client.say("later 0.05 echo second\nlater 0.001 echo first")
         client.hears("first", "second")
         client.say("cancel")
         client.hears("made")
