@@ -363,3 +363,14 @@ def starts_in_silence() -> None:
 @noticed_by("test_33")
 def drains_when_told_to_stop() -> None:
     replace(TiedServer, stop=lambda self: self._tether.request("drain", "app"))
+
+
+@noticed_by("test_34_it_serves")
+def serves_for_ever() -> None:
+    opened = Gate.session_opened
+
+    def session_opened(self: Gate) -> None:
+        self._left += 1
+        opened(self)
+
+    replace(Gate, session_opened=session_opened)
