@@ -10,20 +10,36 @@ from cyclopts import Parameter
 
 from prefork.cli.instances import Config, Control, find
 from prefork.client import Connection
-from prefork.errors import AppError, ConfigError
+from prefork.errors import AppError, ConfigError, PreforkError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Worker = Annotated[str | None, Parameter(help="A worker's number, as `prefork status` shows it.")]
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at a reload: it takes as long as the app's import."""
+"""Seconds between two looks at what came of an order: a reload takes as long as the app's import."""
+_OBEYED_WITHIN = 2.0
 
 
 def pause(worker: Worker = None, /, *, config: Config = None, control: Control = None) -> int:
-    """Accept nobody any more, in all workers or in one; sessions go on."""
-    _order(find(config, control), "pause", **_named(worker))
+    """Accept nobody any more, in all workers or in one; sessions go on. Returns when they have obeyed."""
+    path = find(config, control)
+    named = _named(worker)
+    _order(path, "pause", **named)
+    until = time.monotonic() + _OBEYED_WITHIN
+    while late := _still_open(path, named.get("worker")):
+        if time.monotonic() > until:
+            raise PreforkError(
+                f"pause: worker {late[0]} has not obeyed in {_OBEYED_WITHIN:g} s, and will when its loop turns"
+            )
+        time.sleep(_LOOK_EVERY)
     return 0
+
+
+def _still_open(path: Path, worker: int | None) -> list[int]:
+    """The workers whose gate is open, of all or of the one."""
+    rows = _order(path, "status")["workers"]
+    return [row["id"] for row in rows if row["phase"] == "serving" and not row["gate"] and worker in (None, row["id"])]
 
 
 def resume(worker: Worker = None, /, *, config: Config = None, control: Control = None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -48,6 +50,17 @@ def test_pause_and_resume_reach_one_worker(prefork_pool: Start) -> None:
     assert [worker.paused_by for worker in pool.view().workers] == [set(), {Owner.OPERATOR}]
     assert typed(pool, "resume", "2") == (0, "")
     assert not any(worker.paused_by for worker in pool.view().workers)
+
+
+def test_pause_returns_when_the_workers_have_obeyed_and_names_the_one_that_cannot(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo, pool=static(2))
+    os.kill(pool.worker_pids()[2], signal.SIGSTOP)
+    assert typed(pool, "pause", "1") == (0, "")
+    assert [row["gate"] for row in pool.status()["workers"]] == [["paused"], []]
+    said = "prefork: pause: worker 2 has not obeyed in 2 s, and will when its loop turns"
+    assert typed(pool, "pause") == (1, said)
+    os.kill(pool.worker_pids()[2], signal.SIGCONT)
+    assert typed(pool, "pause") == (0, "")
 
 
 def test_scale_is_a_number_bounds_or_auto(prefork_pool: Start) -> None:
