@@ -77,7 +77,7 @@ def free_places(worker: WorkerView, cap: int) -> int:
     """Return how many sessions more a member may take, or soon will: none if it is spent, or paused by anybody."""
     if worker.paused_by or worker.spent:
         return 0
-    return max(0, cap - worker.sessions) if cap > 1 else int(is_spare(worker))
+    return max(0, cap - worker.sessions) if cap else int(is_spare(worker))
 
 
 def is_spare(worker: WorkerView) -> bool:

@@ -54,7 +54,7 @@ def why_overdue(worker: WorkerView, view: PoolView, limits: Limits, now: int) ->
         return because(Reason.OLD_GENERATION, worker_generation=worker.generation, generation=view.generation)
     draw = draw_of(view.seed, worker.id)
     passed = [(rule(worker, limits, now, draw), reason) for reason, rule in _RULES]
-    (ratio, used, limit), reason = max(passed, key=_ratio)
+    (ratio, used, limit), reason = max(passed)
     if ratio >= PPM:
         return because(reason, used=used, limit=limit)
     return because(Reason.REPLACED, generation=view.generation)
@@ -134,10 +134,6 @@ def _rss(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
 
 
 _RULES = ((Reason.MAX_AGE, _age), (Reason.MAX_SERVED, _served), (Reason.MAX_RSS, _rss))
-
-
-def _ratio(passed: tuple[Used, Reason]) -> int:
-    return passed[0][0]
 
 
 def _id(worker: WorkerView) -> int:

@@ -78,7 +78,7 @@ def sample(memory: Memory, now: int, spare: int, hold_ns: int) -> Memory:
 
 def forget(memory: Memory) -> Memory:
     """Close the window."""
-    return memory if memory.window_since is None else memory._replace(window_since=None, window=())
+    return memory._replace(window_since=None, window=())
 
 
 def take_off(memory: Memory, gone: int) -> Memory:
@@ -107,7 +107,7 @@ def next_sample_at(memory: Memory, now: int, limits: Limits, *, grows: bool) -> 
 
 def queued_workers(queue: int | None, cap: int) -> int:
     """Return how many workers the accept queue asks for; without a cap one would do."""
-    if not queue or queue < 0:
+    if queue is None or queue <= 0:
         return 0
     return -(-queue // cap) if cap else 1
 
@@ -126,16 +126,14 @@ def _scale(scale: int, limits: Limits, census: Census) -> Need:
 
 
 def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
-    """Take the largest of three deficits: of spares, of min_workers, of start_workers while the pool starts."""
+    """Take the larger of two deficits: of spares, and of min_workers, or start_workers while the pool starts."""
     queue = queued_workers(view.queue, limits.max_sessions)
     few = limits.min_spare + queue - census.spare
-    low = limits.min_workers - census.n
-    start = low if memory.started else limits.start_workers - census.n
-    best = max(few, low, start)
-    if start == best and not memory.started:
-        return Need(best, because(Reason.START, n=census.n, start_workers=limits.start_workers))
-    if low == best:
-        return Need(best, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+    low = (limits.min_workers if memory.started else limits.start_workers) - census.n
+    if low >= few:
+        if not memory.started:
+            return Need(low, because(Reason.START, n=census.n, start_workers=limits.start_workers))
+        return Need(low, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
     return Need(
         few, because(Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.config import MAX_WORKERS, CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.limits import Limits, explain
 from prefork.policy.memory import Memory
 from prefork.policy.units import NS, duration_text, nanoseconds, parse_duration, parse_size, size_text
@@ -199,6 +199,128 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
 
 
+TIMES = (
+    ("heartbeat_interval", "5s", ""),
+    ("heartbeat_timeout", "30s", ""),
+    ("import_timeout", "1m", ""),
+    ("boot_timeout", "30s", ""),
+    ("drain_timeout", "30s", ""),
+    ("stop_delay", "0s", ""),
+)
+OFF = (
+    ("recycle.max_age", "off", ""),
+    ("recycle.max_served", "off", ""),
+    ("recycle.max_idle", "off", ""),
+    ("recycle.max_rss", "off", ""),
+    ("recycle.hard_rss", "off", ""),
+    ("recycle.jitter", "0.1", ""),
+    ("recycle.max_unavailable", "0.1", ""),
+)
+CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("crash.max_delay", "1m", ""))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(
+            PoolConfig(),
+            [
+                ("min_workers", "2", ""),
+                ("max_workers", "20", ""),
+                ("start_workers", "2", "min_workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "spare", ""),
+                ("sizing.min_spare", "2", "min_workers"),
+                ("sizing.max_spare", "6", "3 * min_spare, max_workers at most"),
+                ("sizing.hold", "30s", ""),
+                *OFF,
+                ("recycle.max_surge", "5", ""),
+                ("crash.burst", "60", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="spare",
+        ),
+        pytest.param(
+            PoolConfig(sizing=StaticSizing(workers=3), max_sessions=4, crash=CrashConfig(burst=9)),
+            [
+                ("min_workers", "3", "sizing.workers"),
+                ("max_workers", "3", "sizing.workers"),
+                ("start_workers", "3", "sizing.workers"),
+                ("max_sessions", "4", ""),
+                *TIMES,
+                ("sizing.kind", "static", ""),
+                ("sizing.workers", "3", ""),
+                *OFF,
+                ("recycle.max_surge", "1", ""),
+                ("crash.burst", "9", ""),
+                *CRASH,
+            ],
+            id="static",
+        ),
+        pytest.param(
+            PoolConfig(
+                min_workers=4,
+                max_workers=4,
+                start_workers=4,
+                sizing=SpareSizing(min_spare=1, max_spare=3),
+                recycle=RecycleConfig(
+                    max_age=60,
+                    max_served=7,
+                    max_idle=5,
+                    max_rss=1024,
+                    hard_rss=2048,
+                    jitter=0.25,
+                    max_unavailable=0.5,
+                    max_surge=2,
+                ),
+            ),
+            [
+                ("min_workers", "4", ""),
+                ("max_workers", "4", ""),
+                ("start_workers", "4", ""),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "spare", ""),
+                ("sizing.min_spare", "1", ""),
+                ("sizing.max_spare", "3", ""),
+                ("sizing.hold", "30s", ""),
+                ("recycle.max_age", "1m", ""),
+                ("recycle.max_served", "7", ""),
+                ("recycle.max_idle", "5s", ""),
+                ("recycle.max_rss", "1KiB", ""),
+                ("recycle.hard_rss", "2KiB", ""),
+                ("recycle.jitter", "0.25", ""),
+                ("recycle.max_unavailable", "0.5", ""),
+                ("recycle.max_surge", "2", ""),
+                ("crash.burst", "12", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="all given",
+        ),
+        pytest.param(
+            PoolConfig(sizing=StaticSizing(), max_workers=1),
+            [
+                ("min_workers", "1", "max_workers"),
+                ("max_workers", "1", ""),
+                ("start_workers", "1", "sizing.workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "static", ""),
+                ("sizing.workers", "1", "min_workers"),
+                *OFF,
+                ("recycle.max_surge", "1", ""),
+                ("crash.burst", "5", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="lowered by max",
+        ),
+    ],
+)
+def test_the_effective_policy_is_told_row_by_row(config: PoolConfig, expected: list[tuple[str, str, str]]) -> None:
+    assert [tuple(row) for row in explain(config)] == expected
+
+
 def test_every_field_is_explained_and_documented() -> None:
     def names(model: Any, prefix: str = "") -> list[str]:
         found = []
@@ -232,10 +354,31 @@ def test_sizes_read(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "s", "1 2s", "-1s", "nan", "1e9", "\u0661s", "1s\n2"])
+@pytest.mark.parametrize("text", ["", "s", "1 2s", "-1s", "nan", "1e9", "\u0661s", "1s\n2", "\u20031s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "MB", "1 2B", "-1B", "nan", "1e9", "\u0661B", "1B\n2", "\u20031B"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("surge", ["\u066125%", "\u2003", MAX_WORKERS + 1, True])
+def test_what_is_no_surge_is_refused(surge: int | str) -> None:
+    with pytest.raises(ValidationError):
+        RecycleConfig(max_surge=surge)
+
+
+def test_bounds_that_meet_are_no_contradiction() -> None:
+    spare = SpareSizing(min_spare=4, max_spare=4)
+    assert PoolConfig(min_workers=4, max_workers=4, start_workers=4, sizing=spare).start_workers == 4
+    assert RecycleConfig(max_surge=MAX_WORKERS).max_surge == MAX_WORKERS
+    assert PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=6)).recycle.hard_rss == 6
+    with pytest.raises(ValidationError, match="hard_rss"):
+        PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=5))
 
 
 @given(st.integers(0, 10**6 * NS))

@@ -151,3 +151,23 @@ def test_a_mold_that_lasts_clears_the_restarts() -> None:
     young = MOLD._replace(since_at=NOW - s(29))
     assert plan_for(PoolConfig(), pool(), memory).memory.mold_restarts == 0
     assert plan_for(PoolConfig(), pool(molds=(young,)), memory).memory.mold_restarts == 3
+    just = MOLD._replace(since_at=NOW - s(30))
+    assert plan_for(PoolConfig(), pool(molds=(just,)), memory).memory.mold_restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("molds", "lost_at", "restarts", "expected"),
+    [
+        pytest.param((), None, 0, (None, 1), id="a restart is counted"),
+        pytest.param((), NOW - s(9), 2, (None, 3), id="and the loss is over"),
+        pytest.param((), NOW - s(1), 2, (NOW - s(1), 2), id="while it is waited for, it isn't"),
+        pytest.param((MOLD,), NOW - s(9), 2, (None, 0), id="nor is it once a mold is there"),
+        pytest.param((MOLD._replace(phase=MoldPhase.STARTING),), NOW - s(9), 2, (None, 2), id="or starts"),
+    ],
+)
+def test_a_lost_mold_is_remembered(
+    molds: tuple[MoldView, ...], lost_at: int | None, restarts: int, expected: tuple[int | None, int]
+) -> None:
+    memory = STARTED._replace(mold_lost_at=lost_at, mold_restarts=restarts)
+    after = plan_for(PoolConfig(min_workers=0), pool(molds=molds), memory).memory
+    assert (after.mold_lost_at, after.mold_restarts) == expected

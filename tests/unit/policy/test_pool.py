@@ -69,6 +69,9 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
             CAP_TEN, pool(serving(1), serving(2), queue=11), ["spawn few_spares"] * 2, id="a queue is rounded up"
         ),
         pytest.param(
+            CAP_ONE, pool(busy(1), busy(2), busy(3)), ["spawn few_spares"] * 2, id="a full worker has no place free"
+        ),
+        pytest.param(
             CAP_TEN, pool(serving(1, sessions=99), serving(2), serving(3)), [], id="over the cap is no negative place"
         ),
         pytest.param(ASLEEP, pool(queue=0), [], id="min 0: nobody before the first connection"),
@@ -218,11 +221,31 @@ def test_a_window_that_is_long_enough_is_looked_at_then() -> None:
     assert plan_for(SPARE, pool(*map(serving, range(1, 6))), memory).next_check_at == NOW + s(1)
 
 
-def test_births_may_be_the_least_of_a_window_that_is_shorter_than_a_look() -> None:
+@pytest.mark.parametrize(
+    ("queue", "expected", "after"),
+    [
+        pytest.param(2, ["spawn few_spares"], 0.01, id="with births, whose spares will be more"),
+        pytest.param(1, [], 0.1, id="without, ten times a second at most"),
+    ],
+)
+def test_a_window_that_is_shorter_than_a_look_is_looked_at_after(queue: int, expected: list[str], after: float) -> None:
     config = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=SpareSizing(max_spare=0, hold=0.01))
-    plan = plan_for(config, pool(serving(1), queue=2))
-    assert said(plan) == ["spawn few_spares"]
-    assert plan.next_check_at == NOW + s(0.01)
+    plan = plan_for(config, pool(serving(1), queue=queue), WATCHED._replace(window=()))
+    assert said(plan) == expected
+    assert plan.next_check_at == NOW + s(after)
+
+
+def test_without_max_spare_a_spare_is_too_many_after_hold_and_not_before() -> None:
+    config = PoolConfig(min_workers=0, max_workers=9, sizing=SpareSizing(max_spare=0))
+    assert said(plan_for(config, pool(serving(1)))) == []
+    assert said(plan_for(config, pool(serving(1)), WATCHED._replace(window_since=NOW - s(29)))) == []
+    assert said(plan_for(config, pool(serving(1)), WATCHED)) == ["retire 1 surplus"]
+
+
+def test_of_equal_samples_the_newest_stays() -> None:
+    memory = WATCHED._replace(window=((NOW - s(9), 4), (NOW - s(3), 5)))
+    plan = plan_for(SPARE, pool(*map(serving, range(1, 5)), busy(5)), memory)
+    assert plan.memory.window == ((NOW, 3),), "the one that went is taken off"
 
 
 def test_the_window_is_lowered_by_who_went() -> None:

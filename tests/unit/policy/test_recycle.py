@@ -48,6 +48,18 @@ OLD = {"generation": 2, "molds": (NEW,)}
             id="the older generation first, then the most overdue, no more than the budget",
         ),
         pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1, 60), busy(2, 99), busy(3, 70), busy(4, 80)),
+            ["spawn for 2 max_age", "spawn for 4 max_age", "2 replace withheld max_unavailable"],
+            id="the most overdue first, whatever their ids",
+        ),
+        pytest.param(
+            recycling(max_rss=5),
+            pool(busy(1, rss=6, boot_rss=5), busy(2)),
+            ["spawn for 1 max_rss"],
+            id="born at it",
+        ),
+        pytest.param(
             recycling(max_age=50, max_served=1),
             pool(busy(1, 99, accepted=9), busy(2, 9)),
             ["spawn for 1 max_served"],
@@ -121,6 +133,11 @@ def test_recycling(config: PoolConfig, view: PoolView, expected: list[str]) -> N
 def test_age_is_looked_at_in_time() -> None:
     plan = plan_for(recycling(max_age=110), pool(busy(1, heard_at=NOW), busy(2, 9)))
     assert plan.next_check_at == NOW + s(10)
+
+
+def test_a_limit_of_another_kind_asks_for_no_look() -> None:
+    plan = plan_for(recycling(max_served=5), pool(busy(1, 0, heard_at=NOW), busy(2, 9, heard_at=NOW)))
+    assert plan.next_check_at == NOW + s(30)
 
 
 def test_jitter_spreads_workers_that_were_born_together() -> None:
