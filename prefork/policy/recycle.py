@@ -74,7 +74,7 @@ def recycles(limits: Limits) -> bool:
 
 def relieve(draft: Draft, view: PoolView, limits: Limits, census: Census) -> None:
     """Drain every worker whose successor serves."""
-    for worker in sorted(census.relieved, key=_id):
+    for worker in sorted(census.relieved):
         why = why_overdue(worker, view, limits, draft.now)
         draft.say(Drain(worker.id, draft.now + limits.drain_timeout_ns, why))
 
@@ -134,10 +134,6 @@ def _rss(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
 
 
 _RULES = ((Reason.MAX_AGE, _age), (Reason.MAX_SERVED, _served), (Reason.MAX_RSS, _rss))
-
-
-def _id(worker: WorkerView) -> int:
-    return worker.id
 
 
 def _most_overdue(one: Overdue) -> tuple[int, int, int]:

@@ -282,6 +282,21 @@ def test_start_workers(memory: Memory, n: int, expected: list[str]) -> None:
     assert plan.memory.started
 
 
+@pytest.mark.parametrize(
+    ("view", "started"),
+    [
+        pytest.param(pool(), True, id="births were ordered"),
+        pytest.param(pool(molds=()), False, id="none could be"),
+        pytest.param(pool(*map(serving, (1, 2, 3, 4)), molds=()), True, id="all are there"),
+        pytest.param(pool(molds=(), scale=2), True, id="the operator wants another number"),
+        pytest.param(pool(*map(serving, (1, 2, 3, 4)), paused=True), False, id="a paused pool waits with it"),
+    ],
+)
+def test_a_pool_has_started_when(view: PoolView, started: bool) -> None:
+    config = PoolConfig(min_workers=2, max_workers=9, start_workers=4)
+    assert plan_for(config, view, Memory()).memory.started is started
+
+
 IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9), recycle=RecycleConfig(max_idle=60))
 
 
@@ -314,6 +329,8 @@ def test_max_idle_retires(view: PoolView, expected: list[str]) -> None:
 def test_max_idle_is_looked_at_in_time() -> None:
     plan = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2, 3))))
     assert plan.next_check_at == NOW + s(15)
+    at_min = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2))))
+    assert at_min.next_check_at == NOW + s(30)
 
 
 def test_hard_rss_under_the_size_at_boot_gives_up_once() -> None:

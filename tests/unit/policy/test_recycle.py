@@ -114,6 +114,24 @@ OLD = {"generation": 2, "molds": (NEW,)}
             ["drain 3 max_age", "spawn for 1 max_age", "spawn for 2 max_age", "1 replace withheld max_unavailable"],
             id="who has been relieved is out of the budget",
         ),
+        pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1), busy(2), busy(3), busy(4, 9), booting(5, replaces=WorkerId(1))),
+            ["spawn for 2 max_age", "1 replace withheld max_unavailable"],
+            id="who is being replaced still serves",
+        ),
+        pytest.param(
+            recycling(max_age=500),
+            pool(busy(1), busy(3, 9, replaces=WorkerId(1)), booting(4, replaces=WorkerId(1))),
+            ["drain 1 replaced"],
+            id="of two successors one is enough",
+        ),
+        pytest.param(
+            recycling(max_age=500),
+            pool(busy(1), booting(4, replaces=WorkerId(1)), busy(3, 9, replaces=WorkerId(1))),
+            ["drain 1 replaced"],
+            id="whichever",
+        ),
         pytest.param(recycling(), pool(busy(1, **SPENT), busy(2)), ["spawn for 1 max_served"], id="spent"),
         pytest.param(
             recycling(), pool(busy(1, accepted=0, spent=True), busy(2)), ["spawn for 1 max_served"], id="spent at once"
@@ -152,6 +170,7 @@ SPARE = PoolConfig(
     sizing=SpareSizing(min_spare=2, max_spare=4),
     recycle=RecycleConfig(max_served=9, jitter=0, max_unavailable=1, max_surge=1),
 )
+HALF = SPARE.recycle.model_copy(update={"max_unavailable": 0.5})
 CAP_TEN = SPARE.model_copy(update={"max_sessions": 10})
 
 
@@ -229,10 +248,15 @@ def test_a_successor_is_a_coming_spare(config: PoolConfig, view: PoolView, expec
             ["spawn for 1 max_served", "1 replace withheld crash_tokens"],
             id="one of them",
         ),
+        pytest.param(
+            [busy(1, **SPENT), busy(2, **SPENT), booting(3, 9, replaces=WorkerId(1))],
+            ["1 replace withheld max_unavailable"],
+            id="which is told only if it is what is missing",
+        ),
     ],
 )
 def test_a_degraded_pool_has_one_birth_for_all(workers: list[Any], expected: list[str]) -> None:
-    config = PoolConfig(min_workers=2, sizing=StaticSizing(), recycle=SPARE.recycle, crash=CrashConfig(burst=0))
+    config = PoolConfig(min_workers=2, sizing=StaticSizing(), recycle=HALF, crash=CrashConfig(burst=0))
     memory = STARTED._replace(degraded_at=NOW - s(1), probe_at=NOW)
     assert said(plan_for(config, pool(*workers), memory)) == expected
 
