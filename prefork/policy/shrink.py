@@ -80,8 +80,10 @@ class _Going:
         """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
         surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need())
         most = surplus.births - self.spares if surplus.by_spares else surplus.births
+        if most <= 0:
+            return
         candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
-        for worker in sorted(candidates, key=_least_missed)[: max(0, most)]:
+        for worker in sorted(candidates, key=_least_missed)[:most]:
             if self._need().births < 0:
                 self._retire(worker, surplus.because)
                 most -= 1
