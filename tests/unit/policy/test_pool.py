@@ -184,6 +184,13 @@ def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory:
     assert said(plan_for(SPARE, view, memory)) == expected
 
 
+def test_spares_that_a_queue_asks_for_are_no_surplus() -> None:
+    config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=1, max_spare=2))
+    workers = [serving(name) for name in range(1, 6)]
+    assert said(plan_for(config, pool(*workers), WATCHED)) == [f"retire {name} surplus" for name in (1, 2, 3)]
+    assert said(plan_for(config, pool(*workers, queue=3), WATCHED)) == ["retire 1 surplus"]
+
+
 def test_a_surplus_of_spares_never_goes_below_min() -> None:
     config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
     plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
@@ -240,6 +247,28 @@ def test_without_max_spare_a_spare_is_too_many_after_hold_and_not_before() -> No
     assert said(plan_for(config, pool(serving(1)))) == []
     assert said(plan_for(config, pool(serving(1)), WATCHED._replace(window_since=NOW - s(29)))) == []
     assert said(plan_for(config, pool(serving(1)), WATCHED)) == ["retire 1 surplus"]
+
+
+def test_without_hold_a_spare_that_this_very_plan_brings_is_not_too_many_at_once() -> None:
+    sizing = SpareSizing(max_spare=0, hold=0)
+    config = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=sizing)
+    before = STARTED._replace(window_since=NOW, window=((NOW, 0),), last_now=NOW)
+    plan = plan_for(config, pool(busy(1), booting(2)), before)
+    assert said(plan) == []
+    assert plan.next_check_at == NOW + 1
+    later = pool(busy(1), serving(2))._replace(now=NOW + 1)
+    assert said(plan_for(config, later, plan.memory)) == ["retire 2 surplus"]
+
+
+def test_what_a_window_comes_to_is_never_below_nothing() -> None:
+    memory = WATCHED._replace(window=((NOW - s(9), 0), (NOW - s(6), 1), (NOW - s(3), 2)))
+    plan = plan_for(LOWERED, pool(*map(serving, range(1, 4))), memory._replace(window_since=NOW - s(9)))
+    assert said(plan) == ["retire 1 surplus", "retire 2 surplus"]
+    assert plan.memory.window == ()
+    wider = PoolConfig(min_workers=1, max_workers=2, sizing=SpareSizing(min_spare=1, max_spare=1))
+    plan = plan_for(wider, pool(*map(serving, range(1, 4))), memory)
+    assert said(plan) == ["retire 1 surplus"]
+    assert plan.memory.window == ((NOW - s(6), 0), (NOW - s(3), 1), (NOW, 2))
 
 
 def test_of_equal_samples_the_newest_stays() -> None:
