@@ -91,7 +91,7 @@ def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Itera
             draft.wake(age_out_at(worker, view, limits))
         else:
             found.append(overdue)
-    return sorted(found, key=_most_overdue)
+    return sorted(found)
 
 
 def budget(limits: Limits, serving: int) -> int:
@@ -134,7 +134,3 @@ def _rss(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
 
 
 _RULES = ((Reason.MAX_AGE, _age), (Reason.MAX_SERVED, _served), (Reason.MAX_RSS, _rss))
-
-
-def _most_overdue(one: Overdue) -> tuple[int, int, int]:
-    return one[:3]

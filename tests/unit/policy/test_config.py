@@ -6,14 +6,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from prefork.policy.config import MAX_WORKERS, CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.limits import Limits, explain
 from prefork.policy.memory import Memory
-from prefork.policy.units import NS, duration_text, nanoseconds, parse_duration, parse_size, size_text
+from prefork.policy.units import NS
 
 
 def message_of(**fields: Any) -> str:
@@ -167,6 +165,7 @@ def test_the_config_is_frozen_and_hashable() -> None:
     ("surge", "workers"),
     [
         pytest.param("25%", 5, id="percent of max_workers"),
+        pytest.param("33%", 6, id="rounded down"),
         pytest.param("1%", 1, id="at least one"),
         pytest.param(7, 7, id="a number"),
         pytest.param("7", 7, id="a number as text, as the environment has it"),
@@ -175,6 +174,13 @@ def test_the_config_is_frozen_and_hashable() -> None:
 )
 def test_max_surge(surge: int | str, workers: int) -> None:
     assert Limits.of(PoolConfig(recycle=RecycleConfig(max_surge=surge))).max_surge == workers
+
+
+def test_what_another_kind_of_sizing_has_is_nothing() -> None:
+    static = Limits.of(PoolConfig(sizing=StaticSizing(workers=7)))
+    assert (static.min_spare, static.max_spare, static.hold_ns, static.workers) == (0, 0, 0, 7)
+    spare = Limits.of(PoolConfig(sizing=SpareSizing(min_spare=3, hold=7)))
+    assert (spare.min_spare, spare.max_spare, spare.hold_ns, spare.workers) == (3, 9, 7 * NS, 0)
 
 
 def rows(config: PoolConfig) -> dict[str, tuple[str, str]]:
@@ -195,6 +201,7 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     static = rows(PoolConfig(sizing=StaticSizing(workers=5)))
     assert static["max_workers"] == ("5", "sizing.workers")
     assert static["sizing.workers"] == ("5", "")
+    assert rows(PoolConfig(max_workers=9, sizing=StaticSizing(workers=5)))["max_workers"] == ("9", "")
     assert rows(PoolConfig(max_workers=1))["min_workers"] == ("1", "max_workers")
     assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
 
@@ -340,32 +347,6 @@ def test_the_schema_tells_both_ways_to_write_a_number() -> None:
     assert set(schema["properties"]["sizing"]["discriminator"]["mapping"]) == {"spare", "static"}
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("1.5", 1.5), (" 2 d ", 172_800)]
-)
-def test_durations_read(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("256MiB", 2**28), ("1GB", 10**9), ("1.5 KiB", 1536), ("77", 77), ("5B", 5), ("2kB", 2000)]
-)
-def test_sizes_read(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "s", "1 2s", "-1s", "nan", "1e9", "\u0661s", "1s\n2", "\u20031s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize("text", ["", "MB", "1 2B", "-1B", "nan", "1e9", "\u0661B", "1B\n2", "\u20031B"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
-        parse_size(text)
-
-
 @pytest.mark.parametrize("surge", ["\u066125%", "\u2003", MAX_WORKERS + 1, True])
 def test_what_is_no_surge_is_refused(surge: int | str) -> None:
     with pytest.raises(ValidationError):
@@ -375,20 +356,11 @@ def test_what_is_no_surge_is_refused(surge: int | str) -> None:
 def test_bounds_that_meet_are_no_contradiction() -> None:
     spare = SpareSizing(min_spare=4, max_spare=4)
     assert PoolConfig(min_workers=4, max_workers=4, start_workers=4, sizing=spare).start_workers == 4
+    assert PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=4)).max_workers == 4
     assert RecycleConfig(max_surge=MAX_WORKERS).max_surge == MAX_WORKERS
     assert PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=6)).recycle.hard_rss == 6
     with pytest.raises(ValidationError, match="hard_rss"):
         PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=5))
-
-
-@given(st.integers(0, 10**6 * NS))
-def test_a_duration_reads_back(ns: int) -> None:
-    assert nanoseconds(parse_duration(duration_text(ns))) == ns
-
-
-@given(st.integers(0, 2**62))
-def test_a_size_reads_back(size: int) -> None:
-    assert parse_size(size_text(size)) == size
 
 
 @pytest.mark.parametrize("text", ["[]", '{"spam":1}', "{"])

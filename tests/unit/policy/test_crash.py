@@ -244,6 +244,7 @@ def test_in_debt_for_outside_kills_there_is_a_birth_a_second(
         pytest.param(pool(serving(1, 0.25, heard_at=NOW)), 0.5, 0.5, id="the end of the debt, where that is sooner"),
         pytest.param(pool(busy(1, heard_at=NOW), busy(2, heard_at=NOW)), 9, 9, id="the end of the debt"),
         pytest.param(pool(booting(1, 2)), 9, 9, id="while one boots, too"),
+        pytest.param(pool(), 9, 9, id="for those that are left, when one is born"),
         pytest.param(pool(serving(1, 2, heard_at=NOW)), 9, 30, id="not at all when nothing is withheld"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from prefork.policy.config import PoolConfig
 from prefork.policy.memory import Memory
-from prefork.policy.model import MoldPhase, MoldView, PoolView
+from prefork.policy.model import EndMold, MoldPhase, MoldView, PoolView
 from tests.unit.policy.pools import MOLD, NOW, STARTED, plan_for, pool, s, said
 
 NEW = MoldView(2, MoldPhase.READY, NOW)
@@ -138,6 +138,29 @@ def test_molds(molds: list[MoldView], more: dict[str, Any], memory: Memory, expe
 )
 def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: Memory, after: float) -> None:
     assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "expected"),
+    [
+        pytest.param(pool(molds=(), generation=0), Memory(), (1, None), id="the first"),
+        pytest.param(
+            pool(reload_wanted=True), STARTED._replace(newest_mold=6, mold_lost_at=NOW), (7, None), id="a reload"
+        ),
+        pytest.param(pool(molds=()), STARTED._replace(newest_mold=6), (6, None), id="a lost one"),
+        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, (2, None), id="one that is there"),
+    ],
+)
+def test_the_highest_generation_is_remembered(view: PoolView, memory: Memory, expected: tuple[int, int | None]) -> None:
+    after = plan_for(PoolConfig(min_workers=0), view, memory).memory
+    assert (after.newest_mold, after.mold_lost_at) == expected
+
+
+def test_an_import_that_overstays_is_ended_by_force() -> None:
+    late = STARTING._replace(since_at=NOW - s(60))
+    (decision,) = plan_for(PoolConfig(min_workers=0), pool(molds=(MOLD, late))).decisions
+    assert isinstance(decision, EndMold)
+    assert decision.force is True
 
 
 def test_a_restart_is_waited_for() -> None:

@@ -132,6 +132,18 @@ OLD = {"generation": 2, "molds": (NEW,)}
             ["drain 1 replaced"],
             id="whichever",
         ),
+        pytest.param(
+            recycling(),
+            pool(booting(1), busy(2, generation=2), **OLD),
+            [],
+            id="a booting one has its time to serve first",
+        ),
+        pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1), busy(2), busy(3)),
+            ["spawn for 1 max_age", "2 replace withheld max_unavailable"],
+            id="the budget is rounded down",
+        ),
         pytest.param(recycling(), pool(busy(1, **SPENT), busy(2)), ["spawn for 1 max_served"], id="spent"),
         pytest.param(
             recycling(), pool(busy(1, accepted=0, spent=True), busy(2)), ["spawn for 1 max_served"], id="spent at once"
