@@ -45,7 +45,7 @@ class Gate:
         "sweeping",
     )
 
-    def __init__(self, max_sessions: int, max_served: int = 0) -> None:
+    def __init__(self, max_sessions: int, max_served: int) -> None:
         """Open, without a session. `max_sessions` at one time, `max_served` ever; 0 = no limit."""
         self._max_sessions = max_sessions
         self._left = max_served or _UNLIMITED

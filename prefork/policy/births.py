@@ -50,9 +50,11 @@ def choose_overdue(draft: Draft, view: PoolView, pool: Pool, memory: Memory, all
     """
     limits, census = pool.limits, pool.census
     overdue = recycle.overdue_members(draft, view, limits, census.members)
-    serving = sum(worker.phase is Phase.SERVING for worker in census.members)
-    budget = recycle.budget(limits, serving + len(census.replacing))
     need, count = sizing.need_of(view, limits, census, memory), 0
+    if not overdue:
+        return Relief([], 0, census, need, 0)
+    serving = [worker for worker in census.members if worker.phase is Phase.SERVING]
+    budget = recycle.budget(limits, len(serving) + len(census.replacing))
     while count < len(overdue) and len(census.replacing) < budget:
         births = _fitting(need, pool)
         if census.live + births >= limits.max_workers + limits.max_surge or count + births >= allowed.births:

@@ -47,16 +47,16 @@ class Census(NamedTuple):
         members = [worker for worker in self.members if worker.id not in gone]
         olds = {worker.replaces for worker in self.members if worker.id in gone}
         replacing = [worker for worker in self.replacing if worker.id not in olds]
-        places = sum([free_places(worker, self.cap) for worker in members])
+        places = places_of(members, self.cap)
         return self._replace(members=members, n=len(members), replacing=replacing, places=places)
 
     def less(self, worker: WorkerView) -> Census:
         """Count without this member, for what is needed then; the lists stay as they are."""
-        return self._replace(n=self.n - 1, places=self.places - free_places(worker, self.cap))
+        return self._replace(n=self.n - 1, places=self.places - places_of([worker], self.cap))
 
     def replaced(self, old: WorkerView) -> Census:
         """Count again once `old`, a member, has a successor that boots: a spare comes, and what was free of it goes."""
-        places = self.places + max(1, self.cap) - free_places(old, self.cap)
+        places = self.places + max(1, self.cap) - places_of([old], self.cap)
         return self._replace(places=places, live=self.live + 1, replacing=[*self.replacing, old])
 
 
@@ -69,15 +69,15 @@ def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) 
     relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
     replacing = [worker for worker in leaving if not serves[worker.id]]
     cap = limits.max_sessions
-    places = sum([free_places(worker, cap) for worker in members])
-    return Census(members, relieved, replacing, len(members), places, len(survivors) + draining, cap)
+    return Census(members, relieved, replacing, len(members), places_of(members, cap), len(survivors) + draining, cap)
 
 
-def free_places(worker: WorkerView, cap: int) -> int:
-    """Return how many sessions more a member may take, or soon will: none if it is spent, or paused by anybody."""
-    if worker.paused_by or worker.spent:
-        return 0
-    return max(0, cap - worker.sessions) if cap > 1 else int(is_spare(worker))
+def places_of(members: Sequence[WorkerView], cap: int) -> int:
+    """Return how many sessions more they may take, or soon will: none who is spent, or paused by anybody."""
+    if not cap:
+        return len([worker for worker in members if is_spare(worker)])
+    open_ = [worker for worker in members if not (worker.paused_by or worker.spent)]
+    return sum([cap - worker.sessions for worker in open_ if worker.sessions < cap])
 
 
 def is_spare(worker: WorkerView) -> bool:

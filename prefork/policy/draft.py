@@ -38,7 +38,7 @@ class Draft:
         self.next_at: int | None = None
 
     def say(self, decision: Decision) -> None:
-        """Order it, and ask for a look when the deadline is over that its performing begins."""
+        """Order it, and ask for a look when the deadline is over that its performing begins, if it begins one."""
         self.decisions.append(decision)
         match decision:
             case Spawn():
@@ -49,8 +49,6 @@ class Draft:
                 self.wake(self.now + LADDER_STEP_NS)
             case EndMold():
                 self.wake(self.now + END_NS)
-            case _:
-                pass  # what follows is a fact, or the rule has said when
 
     def withhold(self, want: Literal["spawn", "replace", "start_mold"], count: int, because: Because) -> None:
         """Tell what was wanted; nothing for a count of 0."""

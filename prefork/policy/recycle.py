@@ -54,7 +54,7 @@ def why_overdue(worker: WorkerView, view: PoolView, limits: Limits, now: int) ->
         return because(Reason.OLD_GENERATION, worker_generation=worker.generation, generation=view.generation)
     draw = draw_of(view.seed, worker.id)
     passed = [(rule(worker, limits, now, draw), reason) for reason, rule in _RULES]
-    (ratio, used, limit), reason = max(passed, key=_ratio)
+    (ratio, used, limit), reason = max(passed)
     if ratio >= PPM:
         return because(reason, used=used, limit=limit)
     return because(Reason.REPLACED, generation=view.generation)
@@ -74,7 +74,7 @@ def recycles(limits: Limits) -> bool:
 
 def relieve(draft: Draft, view: PoolView, limits: Limits, census: Census) -> None:
     """Drain every worker whose successor serves."""
-    for worker in sorted(census.relieved, key=_id):
+    for worker in sorted(census.relieved):
         why = why_overdue(worker, view, limits, draft.now)
         draft.say(Drain(worker.id, draft.now + limits.drain_timeout_ns, why))
 
@@ -91,7 +91,7 @@ def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Itera
             draft.wake(age_out_at(worker, view, limits))
         else:
             found.append(overdue)
-    return sorted(found, key=_most_overdue)
+    return sorted(found)
 
 
 def budget(limits: Limits, serving: int) -> int:
@@ -134,15 +134,3 @@ def _rss(worker: WorkerView, limits: Limits, _now: int, draw: int) -> Used:
 
 
 _RULES = ((Reason.MAX_AGE, _age), (Reason.MAX_SERVED, _served), (Reason.MAX_RSS, _rss))
-
-
-def _ratio(passed: tuple[Used, Reason]) -> int:
-    return passed[0][0]
-
-
-def _id(worker: WorkerView) -> int:
-    return worker.id
-
-
-def _most_overdue(one: Overdue) -> tuple[int, int, int]:
-    return one[:3]

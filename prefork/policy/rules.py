@@ -86,12 +86,12 @@ def _stopping(worker: WorkerView, at: Moment, stop_by: int) -> Verdict:
         if worker.kill_step is KillStep.KILL or stop_by > at.now:
             return _ladder(worker, at)
         return Kill(worker.id, KillStep.KILL, because(Reason.STOPPING, stop_by=stop_by))
-    draining = worker.phase is Phase.DRAINING and worker.drain_by is not None
-    by = min(stop_by, worker.drain_by) if draining and worker.drain_by is not None else stop_by
+    own = worker.drain_by
+    by = stop_by if own is None else min(stop_by, own)
     if by <= at.now:
-        reason = Reason.OVERSTAYED_DRAIN if draining else Reason.STOPPING
+        reason = Reason.STOPPING if own is None else Reason.OVERSTAYED_DRAIN
         return Kill(worker.id, KillStep.KILL, because(reason, drain_by=by, late_ns=at.now - by))
-    if draining and worker.drain_by == by:
+    if own == by:
         return by
     return Drain(worker.id, by, because(Reason.STOPPING, sessions=worker.sessions, stop_by=stop_by))
 

@@ -15,7 +15,6 @@ from prefork.policy.model import Drain, Phase, Reason, Retire
 
 if TYPE_CHECKING:
     from prefork.policy.births import Pool
-    from prefork.policy.census import Census
     from prefork.policy.draft import Draft
     from prefork.policy.memory import Memory
     from prefork.policy.model import Because, PoolView, WorkerId, WorkerView
@@ -73,17 +72,19 @@ class _Going:
         limit, now = self._limits.max_idle_ns, self._draft.now
         overstayed = [(idle_from(one, now), one.id, one) for one in self._idle_members()] if limit else []
         for since, _, worker in sorted(overstayed):
-            if since + limit <= now and self._may_go(worker):
+            if since + limit <= now and self._need().births < 0:
                 figures = because(Reason.MAX_IDLE, idle_ns=now - since, max_idle_ns=limit, n=self.census.n)
                 self._retire(worker, figures)
 
     def surplus(self) -> None:
         """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
-        surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need(self.census))
+        surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need())
         most = surplus.births - self.spares if surplus.by_spares else surplus.births
+        if most <= 0:
+            return
         candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
-        for worker in sorted(candidates, key=_least_missed)[: max(0, most)]:
-            if self._may_go(worker):
+        for worker in sorted(candidates, key=_least_missed)[:most]:
+            if self._need().births < 0:
                 self._retire(worker, surplus.because)
                 most -= 1
         if most > 0 and not surplus.by_spares:
@@ -92,12 +93,9 @@ class _Going:
     def _idle_members(self) -> list[WorkerView]:
         return [one for one in self.census.members if _is_idle(one) and one.id not in self.members]
 
-    def _may_go(self, worker: WorkerView) -> bool:
-        """Tell whether some member isn't needed, and nobody would be born for this one."""
-        return self._need(self.census).births < 0 and self._need(self.census.less(worker)).births <= 0
-
-    def _need(self, census: Census) -> sizing.Need:
-        return sizing.need_of(self._view, self._limits, census, self._memory)
+    def _need(self) -> sizing.Need:
+        """Return what is needed beside those that stay; while it is below nothing, one more may go."""
+        return sizing.need_of(self._view, self._limits, self.census, self._memory)
 
     def _retire(self, worker: WorkerView, why: Because) -> None:
         self._let_go(worker)

@@ -58,7 +58,8 @@ def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Ne
         return Need(-need.births, Because(Reason.SURPLUS, need.because.figures))
     least = least_spares(memory, limits)
     figures = because(Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
-    return Need(least - limits.max_spare, figures, by_spares=True)
+    kept = max(limits.max_spare, limits.min_spare + queued_workers(view.queue, limits.max_sessions))
+    return Need(least - kept, figures, by_spares=True)
 
 
 def watches(view: PoolView, limits: Limits, n: int) -> bool:
@@ -68,22 +69,27 @@ def watches(view: PoolView, limits: Limits, n: int) -> bool:
 
 
 def sample(memory: Memory, now: int, spare: int, hold_ns: int) -> Memory:
-    """Add a sample to the window; a look that came late has missed some, and begins anew."""
+    """Add a sample to the window; a look that came late has missed some, and begins anew.
+
+    What was so in this instant counts, even if `hold` is 0.
+    """
     since = memory.window_since
     if since is None or memory.awake_at == now:
         return memory._replace(window_since=now, window=((now, spare),))
-    kept = tuple(entry for entry in memory.window if entry[0] > now - hold_ns and entry[1] < spare)
+    from_ = min(now, now - hold_ns + 1)
+    kept = tuple(entry for entry in memory.window if entry[0] >= from_ and entry[1] < spare)
     return memory._replace(window=(*kept, (now, spare)))
 
 
 def forget(memory: Memory) -> Memory:
     """Close the window."""
-    return memory if memory.window_since is None else memory._replace(window_since=None, window=())
+    return memory._replace(window_since=None, window=())
 
 
 def take_off(memory: Memory, gone: int) -> Memory:
-    """Take retired spares off the window."""
-    return memory._replace(window=tuple((at, spare - gone) for at, spare in memory.window)) if gone else memory
+    """Take retired spares off the window; of entries that come to nothing the newest stays."""
+    lowered = {max(0, spare - gone): at for at, spare in memory.window}
+    return memory._replace(window=tuple((at, spare) for spare, at in lowered.items())) if gone else memory
 
 
 def least_spares(memory: Memory, limits: Limits) -> int:
@@ -98,16 +104,16 @@ def next_sample_at(memory: Memory, now: int, limits: Limits, *, grows: bool) -> 
 
     `grows`: births of this plan are spares to come, so that the newest entry may be the least.
     """
-    instants = [now + max(limits.hold_ns // 10, SHORTEST_SAMPLE_NS)]
-    if memory.window_since is not None:
-        instants.append(memory.window_since + limits.hold_ns)
-        instants += [at + limits.hold_ns for at, _ in (memory.window if grows else memory.window[:-1])]
-    return min([at for at in instants if at > now])
+    soonest = now + max(limits.hold_ns // 10, SHORTEST_SAMPLE_NS)
+    if memory.window_since is None:
+        return soonest
+    old = [at + max(1, limits.hold_ns) for at, _ in (memory.window if grows else memory.window[:-1])]
+    return min([at for at in (soonest, memory.window_since + limits.hold_ns, *old) if at > now])
 
 
 def queued_workers(queue: int | None, cap: int) -> int:
     """Return how many workers the accept queue asks for; without a cap one would do."""
-    if not queue or queue < 0:
+    if queue is None or queue <= 0:
         return 0
     return -(-queue // cap) if cap else 1
 
@@ -126,16 +132,14 @@ def _scale(scale: int, limits: Limits, census: Census) -> Need:
 
 
 def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
-    """Take the largest of three deficits: of spares, of min_workers, of start_workers while the pool starts."""
+    """Take the larger of two deficits: of spares, and of min_workers, or start_workers while the pool starts."""
     queue = queued_workers(view.queue, limits.max_sessions)
     few = limits.min_spare + queue - census.spare
-    low = limits.min_workers - census.n
-    start = low if memory.started else limits.start_workers - census.n
-    best = max(few, low, start)
-    if start == best and not memory.started:
-        return Need(best, because(Reason.START, n=census.n, start_workers=limits.start_workers))
-    if low == best:
-        return Need(best, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+    low = (limits.min_workers if memory.started else limits.start_workers) - census.n
+    if low >= few:
+        if not memory.started:
+            return Need(low, because(Reason.START, n=census.n, start_workers=limits.start_workers))
+        return Need(low, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
     return Need(
         few, because(Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
     )

@@ -61,6 +61,6 @@ def size_text(size: int) -> str:
 
 def _split(text: str) -> tuple[Fraction, str]:
     """Return number and unit; the text matches a pattern above."""
-    compact = text.replace(" ", "").strip()
+    compact = text.strip()
     number = compact.rstrip("aBbdDGhiKkmMsTu")
     return Fraction(number), compact[len(number) :]

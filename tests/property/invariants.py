@@ -117,8 +117,7 @@ def _is_new_to(worker: WorkerView, decision: Retire | Drain | Kill, seen: Seen) 
     elif isinstance(decision, Drain):
         assert worker.phase in UP
     elif worker.phase is Phase.KILLED:
-        assert worker.kill_step is not None
-        assert STEPS.index(decision.step) > STEPS.index(worker.kill_step)
+        assert worker.kill_step is None or STEPS.index(decision.step) > STEPS.index(worker.kill_step)
 
 
 def a_surplus_ends_only_idle_workers(seen: Seen) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 need_of, heard_from, draining, indebted = sizing.need_of, rules.heard_from, rules._draining, crash._indebted
-take_census, free_places = census.take_census, census.free_places
+take_census, places_of = census.take_census, census.places_of
 
 
 ASKED = "ask to drain, second and beat"
@@ -91,14 +91,14 @@ def without_budget(_limits: Limits, serving: int) -> int:
     return max(1, serving)
 
 
-def booting_is_no_spare(worker: WorkerView, cap: int) -> int:
+def booting_is_no_spare(members: Sequence[WorkerView], cap: int) -> int:
     """As php-fpm's ondemand: whoever boots counts for nothing, so each look forks again."""
-    return 0 if worker.phase is Phase.BOOTING else free_places(worker, cap)
+    return places_of([worker for worker in members if worker.phase is not Phase.BOOTING], cap)
 
 
-def spent_is_spare(worker: WorkerView, cap: int) -> int:
+def spent_is_spare(members: Sequence[WorkerView], cap: int) -> int:
     """Its places are free, and nobody may take them."""
-    return free_places(worker._replace(spent=False), cap)
+    return places_of([worker._replace(spent=False) for worker in members], cap)
 
 
 def nobody_in_debt(view: PoolView, pool: births.Pool, memory: Memory, now: int) -> crash.Allowance:
@@ -124,10 +124,10 @@ BUGS = {
         recycle, "budget", without_budget, inv.replacements_stay_within_their_budget, TIMID, themes.LOAD, 4
     ),
     "a booting worker is no spare": Bug(
-        census, "free_places", booting_is_no_spare, inv.the_size_is_what_the_rule_asks_for
+        census, "places_of", booting_is_no_spare, inv.the_size_is_what_the_rule_asks_for
     ),
     "a spent worker is a spare": Bug(
-        census, "free_places", spent_is_spare, inv.the_size_is_what_the_rule_asks_for, SPENDING, themes.LOAD, 3
+        census, "places_of", spent_is_spare, inv.the_size_is_what_the_rule_asks_for, SPENDING, themes.LOAD, 3
     ),
     "nobody is born in debt": Bug(
         crash, "_indebted", nobody_in_debt, inv.who_is_missing_for_outside_kills_comes_within_a_second, indebted=True

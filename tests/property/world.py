@@ -132,6 +132,10 @@ class World:
             if worker.phase in (Phase.DRAINING, Phase.KILLED) or worker.retiring_at is not None:
                 self.end(worker.id)
 
+    def ending_molds_go(self) -> None:
+        """Molds that were told to end are gone, as the scoreboard forgets them."""
+        self.goal(molds=tuple(mold for mold in self.view.molds if mold.phase is not MoldPhase.ENDING))
+
     def decline(self, name: WorkerId) -> None:
         """A session came first, unless the gate is shut for good: the worker stays."""
         if not self.worker(name).spent:

@@ -75,6 +75,35 @@ def test_a_deep_nest_is_refused() -> None:
         wire.unpack(b"[" * 100_000)
 
 
+@pytest.mark.parametrize("text", ["Gr\u00fc\u00dfe", "\udc80 from a file's name", "a\nb", ""])
+def test_any_text_comes_out_as_it_went_in(text: str) -> None:
+    assert wire.unpack(wire.pack(wire.Failed(text, text))) == wire.Failed(text, text)
+
+
+def test_a_record_is_as_short_as_it_can_be() -> None:
+    assert wire.pack(wire.Failed("\u00fc", "")) == b'["Failed","\xc3\xbc",""]'
+
+
+def test_a_text_that_just_fits_one_record_is_told_whole() -> None:
+    around = len(wire.pack(wire.Failed("", "")))
+    text = "x" * (wire.MAX_RECORD - around)
+    assert wire.unpack(wire.pack(wire.Failed(text, ""))) == wire.Failed(text, "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"x" * 99, "Expecting value: line 1 column 1 (char 0)"),
+        (b'["Born","' + b"x" * 99 + b'"]', "a field is of the wrong type"),
+        (b'["Request","' + b"x" * 99 + b'","app"]', "no such request"),
+    ],
+)
+def test_a_refusal_shows_how_the_record_begins(raw: bytes, why: str) -> None:
+    with pytest.raises(wire.WireError) as caught:
+        wire.unpack(raw)
+    assert str(caught.value) == f"record {raw[:60]!r}: {why}"
+
+
 def test_a_text_that_is_too_long_is_cut_to_fit_one_record() -> None:
     raw = wire.pack(wire.Failed("\N{SNOWMAN}" * wire.MAX_RECORD, "\N{SNOWMAN}" * wire.MAX_RECORD))
     assert len(raw) <= wire.MAX_RECORD

@@ -16,6 +16,7 @@ from prefork.wire import (
     WANT_PAUSE_OPERATOR,
     WANT_PAUSE_POLICY,
     WANT_RETIRE,
+    WANT_SERIAL_SHIFT,
     WANT_SWEEP,
 )
 
@@ -163,6 +164,10 @@ def test_gate_with_a_cap_of_two(steps: list[tuple[str, int] | str], expected: St
     assert state(after(*steps, max_sessions=2)[0]) == expected
 
 
+def test_a_cap_of_one_is_one() -> None:
+    assert state(after(OPEN, max_sessions=1)[0]) == State(False, GATE_FULL)
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
@@ -227,6 +232,16 @@ def test_a_sweep_keeps_the_cap_of_a_spent_gate() -> None:
             [True, False, True],
             id="and again when asked again",
         ),
+        pytest.param(
+            [OPEN, ("learn", WANT_RETIRE | 1 << WANT_SERIAL_SHIFT), ("learn", WANT_RETIRE | 2 << WANT_SERIAL_SHIFT)],
+            [True, True],
+            id="even if the bit never fell",
+        ),
+        pytest.param(
+            [OPEN, ("learn", WANT_RETIRE | 3 << WANT_SERIAL_SHIFT), ("learn", WANT_RETIRE | 3 << WANT_SERIAL_SHIFT)],
+            [True, False],
+            id="but not by the same question",
+        ),
         pytest.param([OPEN, ("learn", WANT_RETIRE | WANT_DRAIN)], [False], id="a drain is obeyed in its place"),
     ],
 )
@@ -235,7 +250,7 @@ def test_declined(steps: list[tuple[str, int] | str], answers: list[bool]) -> No
 
 
 def test_the_backoff_doubles_up_to_half_a_second_and_starts_again_after_an_accept() -> None:
-    gate = Gate(0)
+    gate = Gate(0, 0)
     lengths = []
     for _ in range(8):
         gate.out_of_files(0)
@@ -248,7 +263,7 @@ def test_the_backoff_doubles_up_to_half_a_second_and_starts_again_after_an_accep
 
 
 def test_out_of_files_is_logged_once_a_second_at_most() -> None:
-    gate = Gate(0)
+    gate = Gate(0, 0)
     times = [5, 6, 5 + LOG_INTERVAL_NS - 1, 5 + LOG_INTERVAL_NS, 6 + LOG_INTERVAL_NS]
     assert [gate.out_of_files(now) for now in times] == [True, False, False, True, False]
 

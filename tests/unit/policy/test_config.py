@@ -6,14 +6,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from prefork.policy.config import PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.config import MAX_WORKERS, CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.limits import Limits, explain
 from prefork.policy.memory import Memory
-from prefork.policy.units import NS, duration_text, nanoseconds, parse_duration, parse_size, size_text
+from prefork.policy.units import NS
 
 
 def message_of(**fields: Any) -> str:
@@ -167,6 +165,7 @@ def test_the_config_is_frozen_and_hashable() -> None:
     ("surge", "workers"),
     [
         pytest.param("25%", 5, id="percent of max_workers"),
+        pytest.param("33%", 6, id="rounded down"),
         pytest.param("1%", 1, id="at least one"),
         pytest.param(7, 7, id="a number"),
         pytest.param("7", 7, id="a number as text, as the environment has it"),
@@ -175,6 +174,13 @@ def test_the_config_is_frozen_and_hashable() -> None:
 )
 def test_max_surge(surge: int | str, workers: int) -> None:
     assert Limits.of(PoolConfig(recycle=RecycleConfig(max_surge=surge))).max_surge == workers
+
+
+def test_what_another_kind_of_sizing_has_is_nothing() -> None:
+    static = Limits.of(PoolConfig(sizing=StaticSizing(workers=7)))
+    assert (static.min_spare, static.max_spare, static.hold_ns, static.workers) == (0, 0, 0, 7)
+    spare = Limits.of(PoolConfig(sizing=SpareSizing(min_spare=3, hold=7)))
+    assert (spare.min_spare, spare.max_spare, spare.hold_ns, spare.workers) == (3, 9, 7 * NS, 0)
 
 
 def rows(config: PoolConfig) -> dict[str, tuple[str, str]]:
@@ -195,8 +201,131 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     static = rows(PoolConfig(sizing=StaticSizing(workers=5)))
     assert static["max_workers"] == ("5", "sizing.workers")
     assert static["sizing.workers"] == ("5", "")
+    assert rows(PoolConfig(max_workers=9, sizing=StaticSizing(workers=5)))["max_workers"] == ("9", "")
     assert rows(PoolConfig(max_workers=1))["min_workers"] == ("1", "max_workers")
     assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
+
+
+TIMES = (
+    ("heartbeat_interval", "5s", ""),
+    ("heartbeat_timeout", "30s", ""),
+    ("import_timeout", "1m", ""),
+    ("boot_timeout", "30s", ""),
+    ("drain_timeout", "30s", ""),
+    ("stop_delay", "0s", ""),
+)
+OFF = (
+    ("recycle.max_age", "off", ""),
+    ("recycle.max_served", "off", ""),
+    ("recycle.max_idle", "off", ""),
+    ("recycle.max_rss", "off", ""),
+    ("recycle.hard_rss", "off", ""),
+    ("recycle.jitter", "0.1", ""),
+    ("recycle.max_unavailable", "0.1", ""),
+)
+CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("crash.max_delay", "1m", ""))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(
+            PoolConfig(),
+            [
+                ("min_workers", "2", ""),
+                ("max_workers", "20", ""),
+                ("start_workers", "2", "min_workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "spare", ""),
+                ("sizing.min_spare", "2", "min_workers"),
+                ("sizing.max_spare", "6", "3 * min_spare, max_workers at most"),
+                ("sizing.hold", "30s", ""),
+                *OFF,
+                ("recycle.max_surge", "5", ""),
+                ("crash.burst", "60", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="spare",
+        ),
+        pytest.param(
+            PoolConfig(sizing=StaticSizing(workers=3), max_sessions=4, crash=CrashConfig(burst=9)),
+            [
+                ("min_workers", "3", "sizing.workers"),
+                ("max_workers", "3", "sizing.workers"),
+                ("start_workers", "3", "sizing.workers"),
+                ("max_sessions", "4", ""),
+                *TIMES,
+                ("sizing.kind", "static", ""),
+                ("sizing.workers", "3", ""),
+                *OFF,
+                ("recycle.max_surge", "1", ""),
+                ("crash.burst", "9", ""),
+                *CRASH,
+            ],
+            id="static",
+        ),
+        pytest.param(
+            PoolConfig(
+                min_workers=4,
+                max_workers=4,
+                start_workers=4,
+                sizing=SpareSizing(min_spare=1, max_spare=3),
+                recycle=RecycleConfig(
+                    max_age=60,
+                    max_served=7,
+                    max_idle=5,
+                    max_rss=1024,
+                    hard_rss=2048,
+                    jitter=0.25,
+                    max_unavailable=0.5,
+                    max_surge=2,
+                ),
+            ),
+            [
+                ("min_workers", "4", ""),
+                ("max_workers", "4", ""),
+                ("start_workers", "4", ""),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "spare", ""),
+                ("sizing.min_spare", "1", ""),
+                ("sizing.max_spare", "3", ""),
+                ("sizing.hold", "30s", ""),
+                ("recycle.max_age", "1m", ""),
+                ("recycle.max_served", "7", ""),
+                ("recycle.max_idle", "5s", ""),
+                ("recycle.max_rss", "1KiB", ""),
+                ("recycle.hard_rss", "2KiB", ""),
+                ("recycle.jitter", "0.25", ""),
+                ("recycle.max_unavailable", "0.5", ""),
+                ("recycle.max_surge", "2", ""),
+                ("crash.burst", "12", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="all given",
+        ),
+        pytest.param(
+            PoolConfig(sizing=StaticSizing(), max_workers=1),
+            [
+                ("min_workers", "1", "max_workers"),
+                ("max_workers", "1", ""),
+                ("start_workers", "1", "sizing.workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "static", ""),
+                ("sizing.workers", "1", "min_workers"),
+                *OFF,
+                ("recycle.max_surge", "1", ""),
+                ("crash.burst", "5", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="lowered by max",
+        ),
+    ],
+)
+def test_the_effective_policy_is_told_row_by_row(config: PoolConfig, expected: list[tuple[str, str, str]]) -> None:
+    assert [tuple(row) for row in explain(config)] == expected
 
 
 def test_every_field_is_explained_and_documented() -> None:
@@ -218,34 +347,20 @@ def test_the_schema_tells_both_ways_to_write_a_number() -> None:
     assert set(schema["properties"]["sizing"]["discriminator"]["mapping"]) == {"spare", "static"}
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("1.5", 1.5), (" 2 d ", 172_800)]
-)
-def test_durations_read(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+@pytest.mark.parametrize("surge", ["\u066125%", "\u2003", MAX_WORKERS + 1, True])
+def test_what_is_no_surge_is_refused(surge: int | str) -> None:
+    with pytest.raises(ValidationError):
+        RecycleConfig(max_surge=surge)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("256MiB", 2**28), ("1GB", 10**9), ("1.5 KiB", 1536), ("77", 77), ("5B", 5), ("2kB", 2000)]
-)
-def test_sizes_read(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "s", "1 2s", "-1s", "nan", "1e9", "\u0661s", "1s\n2"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
-        parse_duration(text)
-
-
-@given(st.integers(0, 10**6 * NS))
-def test_a_duration_reads_back(ns: int) -> None:
-    assert nanoseconds(parse_duration(duration_text(ns))) == ns
-
-
-@given(st.integers(0, 2**62))
-def test_a_size_reads_back(size: int) -> None:
-    assert parse_size(size_text(size)) == size
+def test_bounds_that_meet_are_no_contradiction() -> None:
+    spare = SpareSizing(min_spare=4, max_spare=4)
+    assert PoolConfig(min_workers=4, max_workers=4, start_workers=4, sizing=spare).start_workers == 4
+    assert PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=4)).max_workers == 4
+    assert RecycleConfig(max_surge=MAX_WORKERS).max_surge == MAX_WORKERS
+    assert PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=6)).recycle.hard_rss == 6
+    with pytest.raises(ValidationError, match="hard_rss"):
+        PoolConfig(recycle=RecycleConfig(max_rss=5, hard_rss=5))
 
 
 @pytest.mark.parametrize("text", ["[]", '{"spam":1}', "{"])

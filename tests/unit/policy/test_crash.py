@@ -244,6 +244,8 @@ def test_in_debt_for_outside_kills_there_is_a_birth_a_second(
         pytest.param(pool(serving(1, 0.25, heard_at=NOW)), 0.5, 0.5, id="the end of the debt, where that is sooner"),
         pytest.param(pool(busy(1, heard_at=NOW), busy(2, heard_at=NOW)), 9, 9, id="the end of the debt"),
         pytest.param(pool(booting(1, 2)), 9, 9, id="while one boots, too"),
+        pytest.param(pool(), 9, 9, id="for those that are left, when one is born"),
+        pytest.param(pool(serving(1, 2, heard_at=NOW)), 9, 30, id="not at all when nothing is withheld"),
     ],
 )
 def test_a_debt_for_outside_kills_is_looked_at_again_at(view: PoolView, debt: float, after: float) -> None:
@@ -272,6 +274,66 @@ def test_nobody_ever_ready_gives_up_when_the_tokens_are_spent() -> None:
 def test_the_first_worker_ready_is_remembered() -> None:
     assert plan_for(ONE, pool(serving(1)), Memory()).memory.ever_ready
     assert not plan_for(ONE, pool(booting(1)), Memory()).memory.ever_ready
+
+
+HEALTHY = ended(ready_ago=30, code=0, forked_at=NOW - s(31))
+PROBED = DEGRADED._replace(degraded_at=NOW - s(40), crash_spent_ns=s(30))
+
+
+@pytest.mark.parametrize(
+    ("view", "memory", "expected"),
+    [
+        pytest.param(pool(exits=(HEALTHY,)), Memory(), {"ever_ready": True}, id="one that was ready, and is gone"),
+        pytest.param(
+            pool(exits=(HEALTHY,)), PROBED, {"degraded_at": None, "failed_probes": 0}, id="a probe that was healthy"
+        ),
+        pytest.param(pool(busy(1, 30)), PROBED, {"degraded_at": None, "failed_probes": 0}, id="a probe that is"),
+        pytest.param(
+            pool(exits=(ended(ready_ago=None, code=1),)),
+            PROBED,
+            {"failed_probes": 2, "probe_at": NOW + s(4), "degraded_at": NOW - s(40)},
+            id="a probe that failed",
+        ),
+        pytest.param(
+            pool(exits=(ended(ready_ago=None, code=1),)),
+            STARTED._replace(crash_spent_ns=s(20), failed_probes=7),
+            {"failed_probes": 0, "degraded_at": NOW, "probe_at": NOW + s(1)},
+            id="the first crash without a token",
+        ),
+        pytest.param(
+            pool(exits=(ended(ready_ago=None, code=1, forked_at=NOW - s(20)),)),
+            DEGRADED._replace(crash_spent_ns=s(30)),
+            {"failed_probes": 2},
+            id="born in the instant of that crash, it is a probe",
+        ),
+        pytest.param(
+            pool(exits=(ended(ready_ago=None, born=False, forked_at=NOW - s(5)),)),
+            STARTED._replace(fork_failures=1, fork_failed_at=NOW - s(5)),
+            {"fork_failures": 1},
+            id="a fork asked for in the instant of the last failure",
+        ),
+        pytest.param(
+            pool(serving(1, 5)),
+            STARTED._replace(fork_failures=1, fork_failed_at=NOW - s(5)),
+            {"fork_failures": 1},
+            id="ready in the instant of the failure",
+        ),
+        pytest.param(
+            pool(generation=2),
+            PROBED,
+            {"generation": 2, "degraded_at": None, "failed_probes": 0, "crash_spent_ns": 0},
+            id="a new generation",
+        ),
+    ],
+)
+def test_what_is_remembered_of(view: PoolView, memory: Memory, expected: dict[str, object]) -> None:
+    after = plan_for(ONE, view, memory).memory
+    assert {name: getattr(after, name) for name in expected} == expected
+
+
+def test_one_born_in_the_instant_of_the_crash_is_out_as_a_probe() -> None:
+    plan = plan_for(ONE, pool(booting(1, 20), queue=1), DEGRADED)
+    assert said(plan) == ["1 spawn withheld crash_tokens"]
 
 
 @pytest.mark.parametrize(

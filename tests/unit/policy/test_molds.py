@@ -8,7 +8,7 @@ import pytest
 
 from prefork.policy.config import PoolConfig
 from prefork.policy.memory import Memory
-from prefork.policy.model import MoldPhase, MoldView, PoolView
+from prefork.policy.model import EndMold, MoldPhase, MoldView, PoolView
 from tests.unit.policy.pools import MOLD, NOW, STARTED, plan_for, pool, s, said
 
 NEW = MoldView(2, MoldPhase.READY, NOW)
@@ -140,6 +140,29 @@ def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: M
     assert plan_for(PoolConfig(min_workers=0), view, memory).next_check_at == NOW + s(after)
 
 
+@pytest.mark.parametrize(
+    ("view", "memory", "expected"),
+    [
+        pytest.param(pool(molds=(), generation=0), Memory(), (1, None), id="the first"),
+        pytest.param(
+            pool(reload_wanted=True), STARTED._replace(newest_mold=6, mold_lost_at=NOW), (7, None), id="a reload"
+        ),
+        pytest.param(pool(molds=()), STARTED._replace(newest_mold=6), (6, None), id="a lost one"),
+        pytest.param(pool(molds=(MOLD, STARTING)), STARTED, (2, None), id="one that is there"),
+    ],
+)
+def test_the_highest_generation_is_remembered(view: PoolView, memory: Memory, expected: tuple[int, int | None]) -> None:
+    after = plan_for(PoolConfig(min_workers=0), view, memory).memory
+    assert (after.newest_mold, after.mold_lost_at) == expected
+
+
+def test_an_import_that_overstays_is_ended_by_force() -> None:
+    late = STARTING._replace(since_at=NOW - s(60))
+    (decision,) = plan_for(PoolConfig(min_workers=0), pool(molds=(MOLD, late))).decisions
+    assert isinstance(decision, EndMold)
+    assert decision.force is True
+
+
 def test_a_restart_is_waited_for() -> None:
     plan = plan_for(PoolConfig(min_workers=0), pool(molds=()), STARTED._replace(mold_restarts=1))
     assert plan.next_check_at == NOW + s(1)
@@ -151,3 +174,23 @@ def test_a_mold_that_lasts_clears_the_restarts() -> None:
     young = MOLD._replace(since_at=NOW - s(29))
     assert plan_for(PoolConfig(), pool(), memory).memory.mold_restarts == 0
     assert plan_for(PoolConfig(), pool(molds=(young,)), memory).memory.mold_restarts == 3
+    just = MOLD._replace(since_at=NOW - s(30))
+    assert plan_for(PoolConfig(), pool(molds=(just,)), memory).memory.mold_restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("molds", "lost_at", "restarts", "expected"),
+    [
+        pytest.param((), None, 0, (None, 1), id="a restart is counted"),
+        pytest.param((), NOW - s(9), 2, (None, 3), id="and the loss is over"),
+        pytest.param((), NOW - s(1), 2, (NOW - s(1), 2), id="while it is waited for, it isn't"),
+        pytest.param((MOLD,), NOW - s(9), 2, (None, 0), id="nor is it once a mold is there"),
+        pytest.param((MOLD._replace(phase=MoldPhase.STARTING),), NOW - s(9), 2, (None, 2), id="or starts"),
+    ],
+)
+def test_a_lost_mold_is_remembered(
+    molds: tuple[MoldView, ...], lost_at: int | None, restarts: int, expected: tuple[int | None, int]
+) -> None:
+    memory = STARTED._replace(mold_lost_at=lost_at, mold_restarts=restarts)
+    after = plan_for(PoolConfig(min_workers=0), pool(molds=molds), memory).memory
+    assert (after.mold_lost_at, after.mold_restarts) == expected

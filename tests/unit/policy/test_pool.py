@@ -69,6 +69,9 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
             CAP_TEN, pool(serving(1), serving(2), queue=11), ["spawn few_spares"] * 2, id="a queue is rounded up"
         ),
         pytest.param(
+            CAP_ONE, pool(busy(1), busy(2), busy(3)), ["spawn few_spares"] * 2, id="a full worker has no place free"
+        ),
+        pytest.param(
             CAP_TEN, pool(serving(1, sessions=99), serving(2), serving(3)), [], id="over the cap is no negative place"
         ),
         pytest.param(ASLEEP, pool(queue=0), [], id="min 0: nobody before the first connection"),
@@ -181,6 +184,13 @@ def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory:
     assert said(plan_for(SPARE, view, memory)) == expected
 
 
+def test_spares_that_a_queue_asks_for_are_no_surplus() -> None:
+    config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=1, max_spare=2))
+    workers = [serving(name) for name in range(1, 6)]
+    assert said(plan_for(config, pool(*workers), WATCHED)) == [f"retire {name} surplus" for name in (1, 2, 3)]
+    assert said(plan_for(config, pool(*workers, queue=3), WATCHED)) == ["retire 1 surplus"]
+
+
 def test_a_surplus_of_spares_never_goes_below_min() -> None:
     config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
     plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
@@ -218,11 +228,53 @@ def test_a_window_that_is_long_enough_is_looked_at_then() -> None:
     assert plan_for(SPARE, pool(*map(serving, range(1, 6))), memory).next_check_at == NOW + s(1)
 
 
-def test_births_may_be_the_least_of_a_window_that_is_shorter_than_a_look() -> None:
+@pytest.mark.parametrize(
+    ("queue", "expected", "after"),
+    [
+        pytest.param(2, ["spawn few_spares"], 0.01, id="with births, whose spares will be more"),
+        pytest.param(1, [], 0.1, id="without, ten times a second at most"),
+    ],
+)
+def test_a_window_that_is_shorter_than_a_look_is_looked_at_after(queue: int, expected: list[str], after: float) -> None:
     config = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=SpareSizing(max_spare=0, hold=0.01))
-    plan = plan_for(config, pool(serving(1), queue=2))
-    assert said(plan) == ["spawn few_spares"]
-    assert plan.next_check_at == NOW + s(0.01)
+    plan = plan_for(config, pool(serving(1), queue=queue), WATCHED._replace(window=()))
+    assert said(plan) == expected
+    assert plan.next_check_at == NOW + s(after)
+
+
+def test_without_max_spare_a_spare_is_too_many_after_hold_and_not_before() -> None:
+    config = PoolConfig(min_workers=0, max_workers=9, sizing=SpareSizing(max_spare=0))
+    assert said(plan_for(config, pool(serving(1)))) == []
+    assert said(plan_for(config, pool(serving(1)), WATCHED._replace(window_since=NOW - s(29)))) == []
+    assert said(plan_for(config, pool(serving(1)), WATCHED)) == ["retire 1 surplus"]
+
+
+def test_without_hold_a_spare_that_this_very_plan_brings_is_not_too_many_at_once() -> None:
+    sizing = SpareSizing(max_spare=0, hold=0)
+    config = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=sizing)
+    before = STARTED._replace(window_since=NOW, window=((NOW, 0),), last_now=NOW)
+    plan = plan_for(config, pool(busy(1), booting(2)), before)
+    assert said(plan) == []
+    assert plan.next_check_at == NOW + 1
+    later = pool(busy(1), serving(2))._replace(now=NOW + 1)
+    assert said(plan_for(config, later, plan.memory)) == ["retire 2 surplus"]
+
+
+def test_what_a_window_comes_to_is_never_below_nothing() -> None:
+    memory = WATCHED._replace(window=((NOW - s(9), 0), (NOW - s(6), 1), (NOW - s(3), 2)))
+    plan = plan_for(LOWERED, pool(*map(serving, range(1, 4))), memory._replace(window_since=NOW - s(9)))
+    assert said(plan) == ["retire 1 surplus", "retire 2 surplus"]
+    assert plan.memory.window == ()
+    wider = PoolConfig(min_workers=1, max_workers=2, sizing=SpareSizing(min_spare=1, max_spare=1))
+    plan = plan_for(wider, pool(*map(serving, range(1, 4))), memory)
+    assert said(plan) == ["retire 1 surplus"]
+    assert plan.memory.window == ((NOW - s(6), 0), (NOW - s(3), 1), (NOW, 2))
+
+
+def test_of_equal_samples_the_newest_stays() -> None:
+    memory = WATCHED._replace(window=((NOW - s(9), 4), (NOW - s(3), 5)))
+    plan = plan_for(SPARE, pool(*map(serving, range(1, 5)), busy(5)), memory)
+    assert plan.memory.window == ((NOW, 3),), "the one that went is taken off"
 
 
 def test_the_window_is_lowered_by_who_went() -> None:
@@ -259,6 +311,21 @@ def test_start_workers(memory: Memory, n: int, expected: list[str]) -> None:
     assert plan.memory.started
 
 
+@pytest.mark.parametrize(
+    ("view", "started"),
+    [
+        pytest.param(pool(), True, id="births were ordered"),
+        pytest.param(pool(molds=()), False, id="none could be"),
+        pytest.param(pool(*map(serving, (1, 2, 3, 4)), molds=()), True, id="all are there"),
+        pytest.param(pool(molds=(), scale=2), True, id="the operator wants another number"),
+        pytest.param(pool(*map(serving, (1, 2, 3, 4)), paused=True), False, id="a paused pool waits with it"),
+    ],
+)
+def test_a_pool_has_started_when(view: PoolView, started: bool) -> None:
+    config = PoolConfig(min_workers=2, max_workers=9, start_workers=4)
+    assert plan_for(config, view, Memory()).memory.started is started
+
+
 IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9), recycle=RecycleConfig(max_idle=60))
 
 
@@ -291,6 +358,8 @@ def test_max_idle_retires(view: PoolView, expected: list[str]) -> None:
 def test_max_idle_is_looked_at_in_time() -> None:
     plan = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2, 3))))
     assert plan.next_check_at == NOW + s(15)
+    at_min = plan_for(IDLE, pool(*(serving(n, 45, heard_at=NOW) for n in (1, 2))))
+    assert at_min.next_check_at == NOW + s(30)
 
 
 def test_hard_rss_under_the_size_at_boot_gives_up_once() -> None:

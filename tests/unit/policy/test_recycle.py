@@ -48,6 +48,18 @@ OLD = {"generation": 2, "molds": (NEW,)}
             id="the older generation first, then the most overdue, no more than the budget",
         ),
         pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1, 60), busy(2, 99), busy(3, 70), busy(4, 80)),
+            ["spawn for 2 max_age", "spawn for 4 max_age", "2 replace withheld max_unavailable"],
+            id="the most overdue first, whatever their ids",
+        ),
+        pytest.param(
+            recycling(max_rss=5),
+            pool(busy(1, rss=6, boot_rss=5), busy(2)),
+            ["spawn for 1 max_rss"],
+            id="born at it",
+        ),
+        pytest.param(
             recycling(max_age=50, max_served=1),
             pool(busy(1, 99, accepted=9), busy(2, 9)),
             ["spawn for 1 max_served"],
@@ -102,6 +114,36 @@ OLD = {"generation": 2, "molds": (NEW,)}
             ["drain 3 max_age", "spawn for 1 max_age", "spawn for 2 max_age", "1 replace withheld max_unavailable"],
             id="who has been relieved is out of the budget",
         ),
+        pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1), busy(2), busy(3), busy(4, 9), booting(5, replaces=WorkerId(1))),
+            ["spawn for 2 max_age", "1 replace withheld max_unavailable"],
+            id="who is being replaced still serves",
+        ),
+        pytest.param(
+            recycling(max_age=500),
+            pool(busy(1), busy(3, 9, replaces=WorkerId(1)), booting(4, replaces=WorkerId(1))),
+            ["drain 1 replaced"],
+            id="of two successors one is enough",
+        ),
+        pytest.param(
+            recycling(max_age=500),
+            pool(busy(1), booting(4, replaces=WorkerId(1)), busy(3, 9, replaces=WorkerId(1))),
+            ["drain 1 replaced"],
+            id="whichever",
+        ),
+        pytest.param(
+            recycling(),
+            pool(booting(1), busy(2, generation=2), **OLD),
+            [],
+            id="a booting one has its time to serve first",
+        ),
+        pytest.param(
+            recycling(max_age=50, max_surge=4),
+            pool(busy(1), busy(2), busy(3)),
+            ["spawn for 1 max_age", "2 replace withheld max_unavailable"],
+            id="the budget is rounded down",
+        ),
         pytest.param(recycling(), pool(busy(1, **SPENT), busy(2)), ["spawn for 1 max_served"], id="spent"),
         pytest.param(
             recycling(), pool(busy(1, accepted=0, spent=True), busy(2)), ["spawn for 1 max_served"], id="spent at once"
@@ -123,6 +165,11 @@ def test_age_is_looked_at_in_time() -> None:
     assert plan.next_check_at == NOW + s(10)
 
 
+def test_a_limit_of_another_kind_asks_for_no_look() -> None:
+    plan = plan_for(recycling(max_served=5), pool(busy(1, 0, heard_at=NOW), busy(2, 9, heard_at=NOW)))
+    assert plan.next_check_at == NOW + s(30)
+
+
 def test_jitter_spreads_workers_that_were_born_together() -> None:
     config = recycling(max_age=110, jitter=0.5, max_unavailable=1, max_surge=40)
     plan = plan_for(config, pool(*map(busy, (1, 2, 3, 4))))
@@ -135,6 +182,7 @@ SPARE = PoolConfig(
     sizing=SpareSizing(min_spare=2, max_spare=4),
     recycle=RecycleConfig(max_served=9, jitter=0, max_unavailable=1, max_surge=1),
 )
+HALF = SPARE.recycle.model_copy(update={"max_unavailable": 0.5})
 CAP_TEN = SPARE.model_copy(update={"max_sessions": 10})
 
 
@@ -212,10 +260,15 @@ def test_a_successor_is_a_coming_spare(config: PoolConfig, view: PoolView, expec
             ["spawn for 1 max_served", "1 replace withheld crash_tokens"],
             id="one of them",
         ),
+        pytest.param(
+            [busy(1, **SPENT), busy(2, **SPENT), booting(3, 9, replaces=WorkerId(1))],
+            ["1 replace withheld max_unavailable"],
+            id="which is told only if it is what is missing",
+        ),
     ],
 )
 def test_a_degraded_pool_has_one_birth_for_all(workers: list[Any], expected: list[str]) -> None:
-    config = PoolConfig(min_workers=2, sizing=StaticSizing(), recycle=SPARE.recycle, crash=CrashConfig(burst=0))
+    config = PoolConfig(min_workers=2, sizing=StaticSizing(), recycle=HALF, crash=CrashConfig(burst=0))
     memory = STARTED._replace(degraded_at=NOW - s(1), probe_at=NOW)
     assert said(plan_for(config, pool(*workers), memory)) == expected
 
