@@ -92,7 +92,7 @@ def _walk(model: type[BaseModel], path: Path, found: Shape, kinds: tuple[str, ..
         members = models_in(field.annotation)
         if not members:
             known = found.leaves.get(here)
-            found.leaves[here] = Leaf(here, field, (*(known.kinds if known else ()), *kinds))
+            found.leaves[here] = Leaf(here, known.field if known else field, (*(known.kinds if known else ()), *kinds))
             continue
         if field.discriminator is not None:
             found.choices[here] = _choice(field, members)

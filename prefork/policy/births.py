@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.policy import recycle, sizing
 from prefork.policy.draft import because
-from prefork.policy.model import Phase, Reason, Spawn
+from prefork.policy.model import Owner, Phase, Reason, Resume, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
     from prefork.policy.model import PoolView, WorkerView
+
+
+_BY_POLICY = frozenset({Owner.POLICY})
 
 
 class Pool(NamedTuple):
@@ -43,6 +46,24 @@ class Relief(NamedTuple):
     budget: int
 
 
+def order_resumes(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Census:
+    """Resume whom the policy alone has paused, fullest first, before anybody is born; return the pool as it is then."""
+    asleep = [one for one in pool.census.members if one.paused_by == _BY_POLICY and not one.spent]
+    census, awake = pool.census, {}
+    for worker in sorted(asleep, key=_fullest):
+        need = sizing.need_of(view, pool.limits, census, memory)
+        if need.births <= 0:
+            break
+        draft.say(Resume(worker.id, need.because))
+        awake[worker.id] = worker._replace(paused_by=frozenset())
+        census = census.changed(worker, awake[worker.id])
+    return pool.census.after((), awake)
+
+
+def _fullest(worker: WorkerView) -> tuple[int, int]:
+    return -worker.sessions, worker.id
+
+
 def choose_overdue(draft: Draft, view: PoolView, pool: Pool, memory: Memory, allowed: Allowance) -> Relief:
     """Choose the most overdue, within budget, surge and what births leave of the allowance.
 
@@ -56,7 +77,7 @@ def choose_overdue(draft: Draft, view: PoolView, pool: Pool, memory: Memory, all
     serving = [worker for worker in census.members if worker.phase is Phase.SERVING]
     budget = recycle.budget(limits, len(serving) + len(census.replacing))
     while count < len(overdue) and len(census.replacing) < budget:
-        births = _fitting(need, pool)
+        births = min(_fitting(need, pool), need.at_once)
         if census.live + births >= limits.max_workers + limits.max_surge or count + births >= allowed.births:
             break
         census, count = census.replaced(overdue[count].worker), count + 1
@@ -73,12 +94,15 @@ def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, al
     """Order the births that are needed, clamped; return how many."""
     live, most = pool.census.live, pool.limits.max_workers
     wanted, fit = max(0, need.births), _fitting(need, pool)
-    born = min(fit, allowed.births)
+    grown = min(fit, need.at_once)
+    born = min(grown, allowed.births)
     for _ in range(born):
         draft.say(Spawn(view.generation, allowed.probe or need.because))
     draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
-    if allowed.because is not None and fit > born:
-        draft.withhold("spawn", fit - born, allowed.because)
+    growth = because(Reason.GROWTH, wanted=fit, open=pool.census.open, booting=pool.census.booting)
+    draft.withhold("spawn", fit - grown, growth)
+    if allowed.because is not None and grown > born:
+        draft.withhold("spawn", grown - born, allowed.because)
         draft.wake(allowed.retry_at)
     return born
 

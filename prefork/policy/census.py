@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.policy.model import Phase
+from prefork.policy.model import Owner, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from prefork.policy.limits import Limits
     from prefork.policy.model import WorkerId, WorkerView
@@ -29,35 +29,67 @@ class Census(NamedTuple):
     replacing: list[WorkerView]
     """Workers whose successor still boots."""
     n: int
-    """How many members."""
+    """How many members that the policy has not paused."""
     places: int
     """Free ones, of members; without a cap a worker is one place."""
     live: int
     cap: int
+    open: int = 0
+    """Members that accept, or soon will: nobody has paused them, and they aren't spent."""
+    booting: int = 0
+    """Of those."""
+    sessions: int = 0
+    """Held by members."""
+    open_sessions: int = 0
+    """Held by open members."""
 
     @property
     def spare(self) -> int:
         """Workers' worth of free places."""
         return self.places // max(1, self.cap)
 
-    def without(self, gone: Collection[WorkerId]) -> Census:
-        """Count again once the members named in `gone` have been told to go; they stay live until they are."""
-        if not gone:
+    def after(self, gone: Collection[WorkerId], changed: Mapping[WorkerId, WorkerView]) -> Census:
+        """Count again once the members named in `gone` have been told to go, and others look as in `changed`.
+
+        Who is gone stays live until then.
+        """
+        if not gone and not changed:
             return self
-        members = [worker for worker in self.members if worker.id not in gone]
         olds = {worker.replaces for worker in self.members if worker.id in gone}
         replacing = [worker for worker in self.replacing if worker.id not in olds]
-        places = places_of(members, self.cap)
-        return self._replace(members=members, n=len(members), replacing=replacing, places=places)
+        members = [changed.get(worker.id, worker) for worker in self.members if worker.id not in gone]
+        return _count(members, self.cap, self.live)._replace(relieved=self.relieved, replacing=replacing)
 
     def less(self, worker: WorkerView) -> Census:
         """Count without this member, for what is needed then; the lists stay as they are."""
-        return self._replace(n=self.n - 1, places=self.places - places_of([worker], self.cap))
+        return self._sum(_count([worker], self.cap, 0), -1)
 
     def replaced(self, old: WorkerView) -> Census:
         """Count again once `old`, a member, has a successor that boots: a spare comes, and what was free of it goes."""
-        places = self.places + max(1, self.cap) - places_of([old], self.cap)
-        return self._replace(places=places, live=self.live + 1, replacing=[*self.replacing, old])
+        counted = self._sum(_count([old], self.cap, 0), -1)
+        return counted._replace(
+            n=counted.n + 1,
+            places=counted.places + max(1, self.cap),
+            live=self.live + 1,
+            open=counted.open + 1,
+            booting=counted.booting + 1,
+            replacing=[*self.replacing, old],
+        )
+
+    def changed(self, old: WorkerView, new: WorkerView) -> Census:
+        """Count again with `new` in the place of `old`, a member; the lists stay as they are."""
+        less = self._sum(_count([old], self.cap, 0), -1)
+        return less._sum(_count([new], self.cap, 0), 1)  # noqa: SLF001 - of the same class
+
+    def _sum(self, other: Census, sign: int) -> Census:
+        return self._replace(
+            n=self.n + sign * other.n,
+            places=self.places + sign * other.places,
+            open=self.open + sign * other.open,
+            booting=self.booting + sign * other.booting,
+            sessions=self.sessions + sign * other.sessions,
+            open_sessions=self.open_sessions + sign * other.open_sessions,
+        )
 
 
 def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) -> Census:
@@ -68,8 +100,29 @@ def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) 
     leaving = [worker for worker in staying if worker.id in serves]
     relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
     replacing = [worker for worker in leaving if not serves[worker.id]]
-    cap = limits.max_sessions
-    return Census(members, relieved, replacing, len(members), places_of(members, cap), len(survivors) + draining, cap)
+    counted = _count(members, limits.max_sessions, len(survivors) + draining)
+    return counted._replace(relieved=relieved, replacing=replacing)
+
+
+def _count(members: list[WorkerView], cap: int, live: int) -> Census:
+    open_ = [worker for worker in members if not (worker.paused_by or worker.spent)]
+    kept = [worker for worker in members if worker.paused_by and Owner.POLICY in worker.paused_by]
+    shut_sessions = [worker.sessions for worker in members if worker.paused_by or worker.spent]
+    held = sum([worker.sessions for worker in open_ if worker.sessions > 0])
+    booting = len([worker for worker in open_ if worker.phase is Phase.BOOTING])
+    return Census(
+        members,
+        [],
+        [],
+        len(members) - len(kept),
+        places_of(members, cap),
+        live,
+        cap,
+        len(open_),
+        booting,
+        held + sum([sessions for sessions in shut_sessions if sessions > 0]),
+        held,
+    )
 
 
 def places_of(members: Sequence[WorkerView], cap: int) -> int:

@@ -19,6 +19,7 @@ MIN_TIMEOUT = 0.001
 MAX_COUNT = 1_000_000_000
 MAX_WORKERS = 10_000
 MAX_BYTES = 2**62
+MAX_HEADROOM = 100
 PERCENT_PATTERN = r"^[0-9]{1,4}%$"
 
 
@@ -134,7 +135,38 @@ class StaticSizing(_Table):
     )
 
 
-Sizing = Annotated[SpareSizing | StaticSizing, Field(discriminator="kind")]
+class DemandSizing(_Table):
+    """Keep as many workers as the load that is measured calls for."""
+
+    kind: Literal["demand"] = Field(default="demand", description="Follow the load.")
+    headroom: Annotated[float, Field(ge=0, le=MAX_HEADROOM, allow_inf_nan=False), BeforeValidator(_no_bool)] = Field(
+        default=1.0,
+        description="Standard deviations of the load that are kept ready beside its mean: 0 is frugal, 2 rarely waits.",
+    )
+    hold: Duration = Field(
+        default=30.0,
+        description="The pool shrinks to what was needed during the whole of this time, or of a mean session if that "
+        "is longer. 60s: a third of the births and ends for 8 % more workers.",
+    )
+    target_wait: Timeout = Field(
+        default=0.05,
+        description="The wait for a worker that is still good; a queue that is worth less waiting calls for fewer.",
+    )
+    saturation: Share = Field(
+        default=0.01,
+        description="Share of the connections that may find the pool full because it shrank.",
+    )
+    min_spare: Workers | None = Field(
+        default=None,
+        description="Never fewer spare workers than this, whatever the load. Left out: as the load calls for.",
+    )
+    max_spare: Workers | None = Field(
+        default=None,
+        description="Never more spare workers than this, whatever the load. Left out: as the load calls for.",
+    )
+
+
+Sizing = Annotated[SpareSizing | StaticSizing | DemandSizing, Field(discriminator="kind")]
 """How many workers are needed. A later kind is one more model here and one more branch in `sizing.py`."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prefork.policy.units import duration_text, nanoseconds, size_text
 
 if TYPE_CHECKING:
-    from prefork.policy.config import PoolConfig, SpareSizing, StaticSizing
+    from prefork.policy.config import DemandSizing, PoolConfig, SpareSizing, StaticSizing
 
 
 def pool_contradiction(config: PoolConfig) -> str | None:
@@ -16,8 +16,10 @@ def pool_contradiction(config: PoolConfig) -> str | None:
     match sizing.kind:
         case "static":
             message = _static(config, sizing)
-        case "spare":  # pragma: no branch - the last kind
-            message = _spare(config, sizing)
+        case "spare":
+            message = _spares(config, sizing, least=config.min_workers)
+        case "demand":  # pragma: no branch - the last kind
+            message = _spares(config, sizing, least=0)
     return message or _bounds(config) or _heartbeat(config)
 
 
@@ -70,11 +72,12 @@ def _static(config: PoolConfig, sizing: StaticSizing) -> str | None:
     return None
 
 
-def _spare(config: PoolConfig, sizing: SpareSizing) -> str | None:
+def _spares(config: PoolConfig, sizing: SpareSizing | DemandSizing, *, least: int) -> str | None:
+    """Judge bounds of spares; `least` is what a min_spare left out stands for."""
     low, high = config.min_workers, config.max_workers
     if low > high:
         return None  # the bounds themselves are wrong: their own message is the better one
-    fewest = low if sizing.min_spare is None else sizing.min_spare
+    fewest = least if sizing.min_spare is None else sizing.min_spare
     if fewest > high:
         return f"sizing.min_spare ({fewest}) is over max_workers ({high}): lower one or raise the other"
     if fewest and not low:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PPM = 1_000_000
 """Shares are integers, in parts per million."""
+UNBOUNDED = 1 << 40
+"""More workers than any config allows."""
 
 
 class Limits(NamedTuple):
@@ -27,13 +29,17 @@ class Limits(NamedTuple):
     boot_timeout_ns: int
     drain_timeout_ns: int
     stop_delay_ns: int
-    sizing: Literal["spare", "static"]
+    sizing: Literal["spare", "static", "demand"]
     min_spare: int
-    """0 for other kinds of sizing, as are max_spare and hold_ns."""
+    """0 for other kinds of sizing, as are max_spare and hold_ns. Demand without a max_spare: UNBOUNDED."""
     max_spare: int
     hold_ns: int
     workers: int
     """0 for other kinds of sizing than static."""
+    headroom_ppm: int
+    """0 for other kinds of sizing than demand, as are target_wait_ns and saturation_ppm."""
+    target_wait_ns: int
+    saturation_ppm: int
     max_age_ns: int
     max_served: int
     max_idle_ns: int
@@ -81,12 +87,12 @@ def _resolved(config: PoolConfig) -> Limits:
     """Resolve every number; configs are frozen, so a cache is pure."""
     recycle, crash, high = config.recycle, config.crash, config.max_workers
     low = min(config.min_workers, high)
-    min_spare, max_spare, hold_ns, workers = _sizing(config, low)
+    sizing = _sizing(config, low)
     start = low if config.start_workers is None else config.start_workers
     return Limits(
         min_workers=low,
         max_workers=high,
-        start_workers=workers if config.sizing.kind == "static" else start,
+        start_workers=sizing.workers if config.sizing.kind == "static" else start,
         max_sessions=config.max_sessions,
         heartbeat_interval_ns=nanoseconds(config.heartbeat_interval),
         heartbeat_timeout_ns=nanoseconds(config.heartbeat_timeout),
@@ -95,10 +101,7 @@ def _resolved(config: PoolConfig) -> Limits:
         drain_timeout_ns=nanoseconds(config.drain_timeout),
         stop_delay_ns=nanoseconds(config.stop_delay),
         sizing=config.sizing.kind,
-        min_spare=min_spare,
-        max_spare=max_spare,
-        hold_ns=hold_ns,
-        workers=workers,
+        **sizing._asdict(),
         max_age_ns=nanoseconds(recycle.max_age),
         max_served=recycle.max_served,
         max_idle_ns=nanoseconds(recycle.max_idle),
@@ -115,16 +118,37 @@ def _resolved(config: PoolConfig) -> Limits:
     )
 
 
-def _sizing(config: PoolConfig, low: int) -> tuple[int, int, int, int]:
-    """Return min_spare, max_spare, hold_ns, workers."""
+class _Sizing(NamedTuple):
+    """The fields of Limits that are a kind's own."""
+
+    min_spare: int = 0
+    max_spare: int = 0
+    hold_ns: int = 0
+    workers: int = 0
+    headroom_ppm: int = 0
+    target_wait_ns: int = 0
+    saturation_ppm: int = 0
+
+
+def _sizing(config: PoolConfig, low: int) -> _Sizing:
+    """Resolve the numbers of the kind."""
     sizing = config.sizing
     match sizing.kind:
         case "static":
-            return 0, 0, 0, low if sizing.workers is None else sizing.workers
-        case "spare":  # pragma: no branch - the last kind
+            return _Sizing(workers=low if sizing.workers is None else sizing.workers)
+        case "spare":
             fewest = low if sizing.min_spare is None else sizing.min_spare
             most = min(config.max_workers, 3 * fewest) if sizing.max_spare is None else sizing.max_spare
-            return fewest, most, nanoseconds(sizing.hold), 0
+            return _Sizing(fewest, most, nanoseconds(sizing.hold))
+        case "demand":  # pragma: no branch - the last kind
+            return _Sizing(
+                min_spare=sizing.min_spare or 0,
+                max_spare=UNBOUNDED if sizing.max_spare is None else sizing.max_spare,
+                hold_ns=nanoseconds(sizing.hold),
+                headroom_ppm=round(sizing.headroom * PPM),
+                target_wait_ns=nanoseconds(sizing.target_wait),
+                saturation_ppm=round(sizing.saturation * PPM),
+            )
 
 
 def _surge(surge: int | str, high: int) -> int:
@@ -163,7 +187,7 @@ def _sizing_rows(config: PoolConfig, limits: Limits) -> list[Row]:
     match sizing.kind:
         case "static":
             return [kind, Row("sizing.workers", str(limits.workers), "min_workers" if sizing.workers is None else "")]
-        case "spare":  # pragma: no branch - the last kind
+        case "spare":
             fewest = "min_workers" if sizing.min_spare is None else ""
             most = "3 * min_spare, max_workers at most" if sizing.max_spare is None else ""
             return [
@@ -171,6 +195,17 @@ def _sizing_rows(config: PoolConfig, limits: Limits) -> list[Row]:
                 Row("sizing.min_spare", str(limits.min_spare), fewest),
                 Row("sizing.max_spare", str(limits.max_spare), most),
                 Row("sizing.hold", duration_text(limits.hold_ns), ""),
+            ]
+        case "demand":  # pragma: no branch - the last kind
+            unbounded = sizing.max_spare is None
+            return [
+                kind,
+                Row("sizing.headroom", f"{limits.headroom_ppm / PPM:g}", ""),
+                Row("sizing.hold", duration_text(limits.hold_ns), ""),
+                Row("sizing.target_wait", duration_text(limits.target_wait_ns), ""),
+                Row("sizing.saturation", f"{limits.saturation_ppm / PPM:g}", ""),
+                Row("sizing.min_spare", str(limits.min_spare) if limits.min_spare else "no limit", ""),
+                Row("sizing.max_spare", "no limit" if unbounded else str(limits.max_spare), ""),
             ]
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from prefork.policy.estimates import Estimates
+
 if TYPE_CHECKING:
     from prefork.policy.model import Decision, Withheld
 
@@ -60,19 +62,25 @@ class Memory(NamedTuple):
     """Spares are watched since then, without a gap."""
     window: tuple[tuple[int, int], ...] = ()
     """(at, spares), both rising: the first entry is the least of the window."""
+    demand: Estimates = Estimates()
+    """Of the load; the empty ones unless sizing follows it."""
 
     def to_json(self) -> str:
         """Return one line of JSON."""
-        return json.dumps(self._asdict(), separators=(",", ":"))
+        fields = self._asdict() | {"demand": self.demand._asdict()}
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return what `to_json` wrote. Raises ValueError for anything else."""
         fields = json.loads(text)
-        if not isinstance(fields, dict) or not fields.keys() <= set(cls._fields):
+        demand: Any = fields.get("demand", {}) if isinstance(fields, dict) else None
+        known = isinstance(demand, dict) and demand.keys() <= set(Estimates._fields)
+        if not known or not fields.keys() <= set(cls._fields):
             raise ValueError(f"no memory of this version of prefork: {text[:80]!r}")
         values: dict[str, Any] = dict(fields)
-        values |= {name: _pairs(fields[name]) for name in ("forced_molds", "window") if name in fields}
+        values |= {name: _tuples(fields[name]) for name in ("forced_molds", "window") if name in fields}
+        values["demand"] = Estimates(**{name: _tuples(value) for name, value in demand.items()})
         return cls(**values)
 
 
@@ -86,5 +94,6 @@ class Plan(NamedTuple):
     memory: Memory
 
 
-def _pairs(raw: list[list[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((first, second) for first, second in raw)
+def _tuples(raw: Any) -> Any:  # noqa: ANN401 - JSON
+    """Make lists tuples again, at every depth."""
+    return tuple(map(_tuples, raw)) if isinstance(raw, list) else raw

@@ -69,11 +69,14 @@ class Reason(StrEnum):
     REPLACED = "replaced"
     """Its successor serves, and the limit that called for it is no longer passed."""
     SURPLUS = "surplus"
+    EMPTIED = "emptied"
+    """It was paused as surplus, and its last session is over."""
     REQUESTED = "requested"
     # a worker's birth
     START = "start"
     BELOW_MIN = "below_min"
     FEW_SPARES = "few_spares"
+    DEMAND = "demand"
     STATIC_SIZE = "static_size"
     SCALE = "scale"
     PROBE = "probe"
@@ -87,6 +90,8 @@ class Reason(StrEnum):
     HARD_RSS_TOO_LOW = "hard_rss_too_low"
     # why something wanted was withheld
     AT_MAX = "at_max"
+    GROWTH = "growth"
+    """The pool at most doubles in the time of a birth."""
     NO_MOLD = "no_mold"
     CRASH_TOKENS = "crash_tokens"
     OUTSIDE_TOKENS = "outside_tokens"
@@ -203,6 +208,17 @@ class PoolView(NamedTuple):
     reload_wanted: bool = False
     import_timeout_ns: int | None = None
     """Of the config that a reload would start a mold with; None: the pool's."""
+    # totals of this master's life, workers that are gone included: they never fall
+    arrivals: int = 0
+    """Connections accepted."""
+    completions: int = 0
+    """Sessions that ended."""
+    held_ns: int = 0
+    """Session time: each session's length so far."""
+    busy_ns: int = 0
+    """Time that loops spent in turns."""
+    spawn_ns: int | None = None
+    """From FORK to READY, as lately measured, in a batch too; None: unknown."""
 
 
 class Spawn(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.policy import births, recycle, sizing
+from prefork.policy import births, demand, recycle, sizing
 from prefork.policy.births import Pool
 from prefork.policy.crash import allowance
 from prefork.policy.draft import because
@@ -12,6 +12,7 @@ from prefork.policy.model import Drain, GiveUp, Phase, Reason
 from prefork.policy.shrink import idle_from, shrink
 
 if TYPE_CHECKING:
+    from prefork.policy.census import Census
     from prefork.policy.draft import Draft
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
@@ -36,14 +37,20 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     """Let the pool rules speak, in their order."""
     limits, census = pool.limits, pool.census
     recycle.relieve(draft, view, limits, census)
-    memory, gone = shrink(draft, view, pool, memory)
+    memory = demand.observe(memory, view, limits, census, draft.now)
+    memory, staying = shrink(draft, view, pool, memory)
     drained = {decision.worker for decision in draft.decisions if isinstance(decision, Drain)}
     left = [worker for worker in pool.survivors if worker.id not in drained] if drained else pool.survivors
-    pool = Pool(limits, census.without(gone), left)
+    awake = births.order_resumes(draft, view, Pool(limits, staying, left), memory)
+    pool = Pool(limits, awake, left)
     allowed = allowance(view, pool, memory, draft.now)
     relief = births.choose_overdue(draft, view, pool, memory, allowed)
     born = births.order_births(draft, view, pool, relief.need, allowed)
     births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))
+    if awake is not staying or born or relief.chosen:
+        memory = _learn_growth(draft, memory, limits, awake)
+    if sizing.by_load(view, limits):
+        draft.wake(demand.next_sample_at(memory.demand, relief.census, limits, born))
     after = pool.census.n + born
     if sizing.watches(view, limits, after):
         draft.wake(sizing.next_sample_at(memory, draft.now, limits, grows=bool(born or relief.chosen)))
@@ -51,6 +58,15 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
         _wake_for_idle(draft, pool)
     full = view.scale is not None or census.n + born >= limits.start_workers
     return memory._replace(started=True) if full and not view.paused else memory
+
+
+def _learn_growth(draft: Draft, memory: Memory, limits: Limits, census: Census) -> Memory:
+    """Remember the instant where somebody waits for it to be past: who is too many, or paused and empty."""
+    if census.n < len(census.members):
+        draft.wake(draft.now + demand.PAUSE_BETWEEN_NS)
+    elif limits.sizing != "demand":
+        return memory
+    return memory._replace(demand=memory.demand._replace(grew_at=draft.now))
 
 
 def _wake_for_idle(draft: Draft, pool: Pool) -> None:

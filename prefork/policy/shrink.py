@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.policy import sizing
+from prefork.policy import demand, sizing
 from prefork.policy.census import is_spare
 from prefork.policy.draft import because
-from prefork.policy.model import Drain, Phase, Reason, Retire
+from prefork.policy.model import Drain, Owner, Pause, Phase, Reason, Retire
 
 if TYPE_CHECKING:
     from prefork.policy.births import Pool
+    from prefork.policy.census import Census
     from prefork.policy.draft import Draft
     from prefork.policy.memory import Memory
     from prefork.policy.model import Because, PoolView, WorkerId, WorkerView
 
 
-def shrink(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> tuple[Memory, dict[WorkerId, WorkerView]]:
-    """Let go who is too many. Return memory, with its window of spares sampled, and which members go."""
+def shrink(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> tuple[Memory, Census]:
+    """Let go who is too many. Return memory, with its window of spares sampled, and the pool as it is then."""
     limits, census = pool.limits, pool.census
     if sizing.watches(view, limits, census.n):
         memory = sizing.sample(memory, draft.now, census.spare, limits.hold_ns)
@@ -30,12 +31,15 @@ def shrink(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> tuple[Me
     going = _Going(draft, view, pool, memory)
     if not view.paused:
         going.over_max()
+        going.emptied()
     going.idle()
     going.surplus()
     memory = sizing.take_off(memory, going.spares)
     if not sizing.watches(view, limits, going.census.n):
         memory = sizing.forget(memory)
-    return memory, going.members
+    if going.by_load:
+        memory = memory._replace(demand=memory.demand._replace(shrank_at=draft.now))
+    return memory, census.after(going.members, going.paused)
 
 
 class _Going:
@@ -43,6 +47,10 @@ class _Going:
 
     def __init__(self, draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> None:
         self.members: dict[WorkerId, WorkerView] = {}
+        self.paused: dict[WorkerId, WorkerView] = {}
+        """Members as they are once this plan has paused them."""
+        self.by_load = False
+        """The load no longer calls for somebody."""
         self.census = pool.census
         self._draft = draft
         self._view = view
@@ -59,13 +67,24 @@ class _Going:
 
         Who was born to replace another goes with it: alone it would leave that one behind, a member again.
         """
-        n, most = self.census.n, self._limits.max_workers
+        n, most = len(self.census.members), self._limits.max_workers
         why = because(Reason.SURPLUS, n=n, max_workers=most)
         for worker in sorted(self.census.members, key=_least_missed)[: max(0, n - most)]:
             self._let_go(worker)
             for one in (worker, *(old for old in self.census.replacing if old.id == worker.replaces)):
                 by = self._draft.now + self._limits.drain_timeout_ns
                 self._draft.say(Retire(one.id, why) if _is_idle(one) else Drain(one.id, by, why))
+
+    def emptied(self) -> None:
+        """Retire whom the policy has paused and whose last session is over, unless somebody is needed, or just was."""
+        empty = [one for one in self._idle_members() if one.paused_by and Owner.POLICY in one.paused_by]
+        grew_at = self._memory.demand.grew_at
+        if empty and grew_at is not None and self._draft.now < grew_at + demand.PAUSE_BETWEEN_NS:
+            self._draft.wake(grew_at + demand.PAUSE_BETWEEN_NS)
+            return
+        for worker in sorted(empty):
+            if self._need().births <= 0:
+                self._retire(worker, because(Reason.EMPTIED, sessions=worker.sessions, n=self.census.n))
 
     def idle(self) -> None:
         """Retire who has been idle for `max_idle`, longest first."""
@@ -78,6 +97,9 @@ class _Going:
 
     def surplus(self) -> None:
         """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
+        if sizing.by_load(self._view, self._limits):
+            self._load_surplus()
+            return
         surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need())
         most = surplus.births - self.spares if surplus.by_spares else surplus.births
         if most <= 0:
@@ -89,6 +111,32 @@ class _Going:
                 most -= 1
         if most > 0 and not surplus.by_spares:
             self._draft.wake(self._draft.now + sizing.EXCESS_LOOK_NS)
+
+    def _load_surplus(self) -> None:
+        """Retire the idle and pause the busy of those who accept: a busy one with one place will be idle soon enough.
+
+        Nobody goes for one who still boots: it may never serve.
+        """
+        need = self._need()
+        most = min(-need.births - self.census.booting, max(1, self.census.open // demand.SHARE_AT_ONCE))
+        if most <= 0 or not demand.may_shrink(self._memory.demand):
+            return
+        open_ = [one for one in self.census.members if one.phase is Phase.SERVING and one.id not in self.members]
+        for worker in sorted([one for one in open_ if not (one.paused_by or one.spent)], key=_least_missed):
+            if most == 0 or self._need().births >= 0:
+                return
+            if worker.sessions <= 0:
+                self._retire(worker, need.because)
+            elif self._limits.max_sessions != 1 and not (self._view.queue or 0) > 0:
+                self._pause(worker, need.because)
+            else:
+                return
+            most, self.by_load = most - 1, True
+
+    def _pause(self, worker: WorkerView, why: Because) -> None:
+        self.paused[worker.id] = worker._replace(paused_by=frozenset({Owner.POLICY}))
+        self.census = self.census.changed(worker, self.paused[worker.id])
+        self._draft.say(Pause(worker.id, why))
 
     def _idle_members(self) -> list[WorkerView]:
         return [one for one in self.census.members if _is_idle(one) and one.id not in self.members]

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefork.policy import demand
 from prefork.policy.draft import because
+from prefork.policy.limits import UNBOUNDED
 from prefork.policy.model import Because, Reason
 from prefork.policy.units import NS
 
@@ -34,6 +36,8 @@ class Need(NamedTuple):
     because: Because
     by_spares: bool = False
     """A surplus of spares: only who is one can be too many."""
+    at_once: int = UNBOUNDED
+    """Most births of one plan; the rest waits for these."""
 
 
 def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
@@ -46,8 +50,10 @@ def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> N
         case "static":
             figures = because(Reason.STATIC_SIZE, n=census.n, workers=limits.workers)
             return Need(limits.workers - census.n, figures)
-        case "spare":  # pragma: no branch - the last kind
+        case "spare":
             return _spare(view, limits, census, memory)
+        case "demand":  # pragma: no branch - the last kind
+            return _demand(view, limits, census, memory)
 
 
 def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Need:
@@ -60,6 +66,11 @@ def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Ne
     figures = because(Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
     kept = max(limits.max_spare, limits.min_spare + queued_workers(view.queue, limits.max_sessions))
     return Need(least - kept, figures, by_spares=True)
+
+
+def by_load(view: PoolView, limits: Limits) -> bool:
+    """Tell whether the size follows the load now: neither the operator's scale nor a pause stands in the way."""
+    return limits.sizing == "demand" and view.scale is None and not view.paused
 
 
 def watches(view: PoolView, limits: Limits, n: int) -> bool:
@@ -135,11 +146,31 @@ def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Ne
     """Take the larger of two deficits: of spares, and of min_workers, or start_workers while the pool starts."""
     queue = queued_workers(view.queue, limits.max_sessions)
     few = limits.min_spare + queue - census.spare
-    low = (limits.min_workers if memory.started else limits.start_workers) - census.n
-    if low >= few:
-        if not memory.started:
-            return Need(low, because(Reason.START, n=census.n, start_workers=limits.start_workers))
-        return Need(low, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+    low = _low(limits, census, memory)
+    if low.births >= few:
+        return low
     return Need(
         few, because(Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
     )
+
+
+def _low(limits: Limits, census: Census, memory: Memory) -> Need:
+    """Compare with min_workers, or start_workers while the pool starts."""
+    if not memory.started:
+        births = limits.start_workers - census.n
+        return Need(births, because(Reason.START, n=census.n, start_workers=limits.start_workers))
+    return Need(limits.min_workers - census.n, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+
+
+def _demand(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
+    """Take the larger of two deficits: of accepting workers, at most so many at once, and of min_workers."""
+    load = demand.load_of(view, limits, census, memory.demand)
+    needed = demand.need(load, limits, census)
+    low, few = _low(limits, census, memory), needed - census.open
+    if low.births > 0 and low.births >= few:
+        return low
+    if few > 0:
+        why = demand.why_born(load, needed, limits, census)
+        return Need(few, why, at_once=max(low.births, demand.growth(census)))
+    surplus = census.open - demand.kept(memory.demand, needed, limits)
+    return Need(-max(0, surplus), demand.why_gone(memory.demand, needed, limits, census))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from prefork.policy.model import Drain, Kill, Phase, Reason, Retire, Spawn
+from prefork.policy.model import Drain, Kill, Owner, Phase, Reason, Retire, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prefork.policy.estimates import Estimates
     from prefork.policy.limits import Limits
     from prefork.policy.model import ExitView, PoolView, WorkerId, WorkerView
     from tests.property.world import Seen
@@ -55,9 +57,13 @@ def ended(seen: Seen) -> Sequence[Retire | Drain | Kill]:
     return [d for d in seen.plan.decisions if isinstance(d, Retire | Drain | Kill)]
 
 
-def missing(seen: Seen, *, start: bool) -> int:
-    """How many births the rule of the config still asks for once the plan is performed; negative: too many."""
-    view, limits, n = seen.after, seen.limits, len(members(seen.after))
+def missing(seen: Seen, *, start: bool, doubt: float = 0.0) -> int:
+    """How many births the rule of the config still asks for once the plan is performed; negative: too many.
+
+    `doubt`: how much is added to a load, which is computed here in floats.
+    """
+    view, limits = seen.after, seen.limits
+    n = sum(Owner.POLICY not in worker.paused_by for worker in members(view))
     if view.paused:
         return limits.min_workers - n
     if view.scale is not None:
@@ -67,7 +73,55 @@ def missing(seen: Seen, *, start: bool) -> int:
     waiting = max(view.queue or 0, 0)
     queued = -(-waiting // limits.max_sessions) if limits.max_sessions else min(waiting, 1)
     low = limits.start_workers if start and not seen.before.started else limits.min_workers
+    if limits.sizing == "demand":
+        needed = needed_by_load(load_of(view, limits, seen.plan.memory.demand), limits, doubt)
+        return max(needed - len(opened(view)), low - n)
     return max(limits.min_spare + queued - spare_places(view, limits), low - n)
+
+
+def opened(view: PoolView) -> list[WorkerView]:
+    """Who accepts, or will."""
+    return [worker for worker in members(view) if not worker.paused_by and not worker.spent]
+
+
+def load_of(view: PoolView, limits: Limits, learnt: Estimates) -> dict[str, float]:
+    """The figures that a birth for demand tells."""
+    held = [(max(worker.sessions, 0), worker in opened(view)) for worker in members(view)]
+    return {
+        "sessions": sum(count for count, _ in held),
+        "shut": sum(count for count, is_open in held if not is_open),
+        "busy_workers": sum(w.sessions > 0 and w.phase is not Phase.BOOTING for w in opened(view)),
+        "queue": max(view.queue or 0, 0),
+        "arrivals_micro": learnt.rate,
+        "session_ns": (learnt.session_ns + 1e8) / (learnt.ended / 1e6 + 0.5),
+        "ahead_ns": min(5e8, max(view.spawn_ns or 0, 4 * limits.target_wait_ns)),
+        "busy_micro": learnt.busy,
+    }
+
+
+def needed_by_load(f: dict[str, float], limits: Limits, doubt: float) -> int:
+    """The formula of policy.md, in floats."""
+    cap, waiting = limits.max_sessions, int(f["queue"])
+    if cap:
+        called = math.ceil(_sessions_to_come(f, limits) / cap + doubt)
+        held, queued = math.ceil((f["sessions"] - f["shut"]) / cap), math.ceil(waiting / cap)
+    else:
+        called = math.ceil(f["busy_micro"] / 1e6 / 0.7 + doubt) + min(waiting, 1)
+        held, queued = int(f["busy_workers"]), min(waiting, 1)
+    least = held + limits.min_spare if limits.min_spare else 0
+    within = min(max(called, least), held + queued + limits.max_spare)
+    return max(limits.min_workers, min(waiting, 1), min(within, limits.max_workers))
+
+
+def _sessions_to_come(f: dict[str, float], limits: Limits) -> float:
+    rate, tau, ahead = f["arrivals_micro"] / 1e6, f["session_ns"] / 1e9, f["ahead_ns"] / 1e9
+    now, target = float(f["sessions"]), limits.target_wait_ns / 1e9
+    stay = math.exp(-ahead / tau)
+    expected = rate * tau + (now - rate * tau) * stay
+    if f["queue"]:
+        expected = max(expected, now + (f["queue"] + (rate - now / tau) * ahead) * min(1, tau / target))
+    spread = rate * tau * (1 - stay) + now * stay * (1 - stay)
+    return expected - float(f["shut"]) + limits.headroom_ppm / 1e6 * math.sqrt(spread)
 
 
 def told(seen: Seen) -> set[WorkerId]:

@@ -16,7 +16,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from prefork.policy.config import CrashConfig, PoolConfig, RecycleConfig, Sizing, SpareSizing, StaticSizing
+from prefork.policy.config import (
+    CrashConfig,
+    DemandSizing,
+    PoolConfig,
+    RecycleConfig,
+    Sizing,
+    SpareSizing,
+    StaticSizing,
+)
 from prefork.policy.model import MoldPhase, Owner, Phase
 from prefork.policy.units import NS
 from tests.property.world import World
@@ -30,21 +38,36 @@ small = st.integers(0, 4)
 
 
 @st.composite
+def sizings(draw: st.DrawFn, low: int, high: int) -> Sizing:
+    """Of every kind."""
+    kind = draw(st.sampled_from(["demand", "spare", "static"]))
+    if kind == "static":
+        return StaticSizing(workers=draw(st.integers(low, high)))
+    hold = draw(st.sampled_from([0.0, 1.0, 5.0]))
+    fewest = draw(st.none() | st.integers(0, high)) if low else None
+    if kind == "spare":
+        most = draw(st.none() | st.integers(fewest if fewest is not None else low, 8))
+        return SpareSizing(min_spare=fewest, max_spare=most, hold=hold)
+    return DemandSizing(
+        headroom=draw(st.sampled_from([0.0, 1.0, 2.5])),
+        hold=hold,
+        target_wait=draw(st.sampled_from([0.001, 0.05, 1.0])),
+        saturation=draw(st.sampled_from([0.0, 0.01, 1.0])),
+        min_spare=fewest,
+        max_spare=draw(st.none() | st.integers(fewest or 0, 8)),
+    )
+
+
+@st.composite
 def configs(draw: st.DrawFn) -> PoolConfig:
     """Small pools of every kind, with limits that bite within seconds."""
     low = draw(st.integers(0, 4))
     high = draw(st.integers(max(1, low), 8))
-    sizing: Sizing
-    if draw(st.booleans()):
-        sizing = StaticSizing(workers=draw(st.integers(low, high)))
-    else:
-        fewest = draw(st.none() | st.integers(0, high)) if low else None
-        most = draw(st.none() | st.integers(fewest if fewest is not None else low, 8))
-        sizing = SpareSizing(min_spare=fewest, max_spare=most, hold=draw(st.sampled_from([0.0, 1.0, 5.0])))
+    sizing = draw(sizings(low, high))
     return PoolConfig(
         min_workers=low,
         max_workers=high,
-        start_workers=draw(st.none() | st.integers(low, high)) if isinstance(sizing, SpareSizing) else None,
+        start_workers=draw(st.none() | st.integers(low, high)) if sizing.kind != "static" else None,
         max_sessions=draw(st.integers(0, 3)),
         heartbeat_interval=1.0,
         heartbeat_timeout=10.0,
@@ -184,6 +207,24 @@ class PoolMachine(RuleBasedStateMachine):
             self.it.wait(until - self.it.view.now)
             if beats:
                 self.it.beat()
+
+    @rule(looks=st.integers(1, 12))
+    def a_quiet_while(self, looks: int) -> None:
+        """Everybody does as told, the master wakes when it asked to, and nobody comes."""
+        for _ in range(looks):
+            until = self.it.look().next_check_at
+            self.it.mold_ready()
+            self.it.all_ready()
+            self.it.wait(NS if until is None else min(until - self.it.view.now, NS))
+            self.it.beat()
+
+    @rule(pick=small)
+    def the_policy_had_paused_one(self, pick: int) -> None:
+        """As before a reload that changed the kind of sizing."""
+        names = self.it.ids(Phase.SERVING)
+        if names:
+            worker = self.it.worker(names[pick % len(names)])
+            self.it.set(worker.id, paused_by=worker.paused_by | {Owner.POLICY})
 
     @rule(seconds=st.integers(1, 1000))
     def host_freezes(self, seconds: int) -> None:

@@ -16,8 +16,9 @@ from prefork.policy.units import NS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from prefork.policy.estimates import Estimates
     from prefork.policy.memory import Memory
-    from prefork.policy.model import WorkerView
+    from prefork.policy.model import PoolView, WorkerView
     from tests.property.events import Event
     from tests.property.world import World
 
@@ -98,6 +99,22 @@ def key(world: World) -> object:
         (generation > 0, view.queue, view.scale, view.paused, view.reload_wanted, world.config.max_workers),
         (view.stop_at is None, view.stop_at and view.stop_at - now, view.stop_by and view.stop_by - now),
         _memory(world.memory, now, generation),
+        _estimates(world.memory.demand, view),
+    )
+
+
+def _estimates(one: Estimates, view: PoolView) -> tuple[Any, ...]:
+    """What demand sizing has learnt, and what the view's totals will tell it."""
+    if one.sampled_at is None:
+        return ()
+    now = view.now
+    totals = (view.arrivals - one.arrived, view.completions - one.completed, view.held_ns - one.held_ns)
+    return (
+        (now - one.sampled_at, *totals, view.busy_ns - one.busy_ns),
+        (one.demand, one.rate, one.session_ns, one.ended, one.busy, one.usual),
+        tuple([(now - at, need) for at, need in one.needs]),
+        tuple([(now - at, weights) for at, weights in one.slots]),
+        _agos(now, one.grew_at, one.shrank_at),
     )
 
 

@@ -9,9 +9,9 @@ from tests.property import themes
 from tests.property.events import only
 from tests.property.every import EVERY
 from tests.property.search import search
-from tests.property.themes import SPARE, STATIC, ZERO
+from tests.property.themes import DEMAND, SPARE, STATIC, ZERO
 
-POOLS = {"spare": SPARE, "static": STATIC, "zero": ZERO}
+POOLS = {"spare": SPARE, "static": STATIC, "zero": ZERO, "demand": DEMAND}
 THEMES = {
     "load": themes.LOAD,
     "ends": themes.ENDS,

@@ -30,6 +30,10 @@ def memory(one: Memory) -> Memory:
     return moved._replace(
         forced_molds=tuple((generation, at + STEP) for generation, at in one.forced_molds),
         window=tuple((at + STEP, spare) for at, spare in one.window),
+        demand=_moved(one.demand)._replace(
+            needs=tuple((at + STEP, need) for at, need in one.demand.needs),
+            slots=tuple((at + STEP, weights) for at, weights in one.demand.slots),
+        ),
     )
 
 

@@ -101,6 +101,11 @@ def views(draw: st.DrawFn) -> PoolView:
         paused=draw(st.booleans()),
         reload_wanted=draw(st.booleans()),
         import_timeout_ns=draw(maybe),
+        arrivals=draw(any_int),
+        completions=draw(any_int),
+        held_ns=draw(any_int),
+        busy_ns=draw(any_int),
+        spawn_ns=draw(maybe),
     )
 
 

@@ -8,7 +8,7 @@ from tests.property import themes
 from tests.property.events import only
 from tests.property.every import OF_A_PLAN, OF_TWO_PLANS
 from tests.property.search import search
-from tests.property.themes import SPARE, STATIC, ZERO, Small
+from tests.property.themes import DEMAND, SPARE, STATIC, ZERO, Small
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ from tests.property.themes import SPARE, STATIC, ZERO, Small
         pytest.param(SPARE, themes.LOAD, 6, 4000, id="load"),
         pytest.param(STATIC, themes.LOAD, 6, 1000, id="load, and age"),
         pytest.param(ZERO, themes.LOAD, 5, 1000, id="load, without spares"),
+        pytest.param(DEMAND, themes.LOAD, 5, 1000, id="load, followed"),
+        pytest.param(DEMAND, themes.ORDERS, 4, 1000, id="the operator's orders, and load followed"),
         pytest.param(SPARE, themes.ENDS, 6, 1000, id="ends"),
         pytest.param(STATIC, themes.ENDS, 6, 1000, id="ends, and age"),
         pytest.param(SPARE, themes.MOLDS, 6, 1000, id="molds"),
@@ -35,3 +37,10 @@ def test_after_any_ends_in_debt_for_outside_kills_every_look_is_right() -> None:
     start = STATIC.settled(indebted=True)
     start.checks = (*OF_A_PLAN, *OF_TWO_PLANS)
     assert search([start], 6, only(themes.ENDS, STATIC.lowered)).nodes > 500
+
+
+@pytest.mark.parametrize("kinds", [themes.LOAD, themes.ORDERS, themes.STOPS])
+def test_after_any_events_in_a_pool_with_pauses_every_look_is_right(kinds: str) -> None:
+    start = themes.consolidated()
+    start.checks = (*OF_A_PLAN, *OF_TWO_PLANS)
+    assert search([start], 4, only(kinds, DEMAND.lowered)).nodes > 500

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from prefork.policy.config import CrashConfig, PoolConfig, RecycleConfig, Sizing, SpareSizing, StaticSizing
+from prefork.policy.config import (
+    CrashConfig,
+    DemandSizing,
+    PoolConfig,
+    RecycleConfig,
+    Sizing,
+    SpareSizing,
+    StaticSizing,
+)
 from prefork.policy.model import Phase
+from prefork.policy.units import NS
 from tests.property.world import World
 
 LOAD = "ready, accept, close, decline, gone, next look, second and beat, queue 3, queue 0"
@@ -35,6 +44,24 @@ class Small(NamedTuple):
             spent = (world.limits.outside_burst + 1) * world.limits.refill_ns
             world.memory = world.memory._replace(outside_spent_ns=spent)
         return world
+
+
+def consolidated() -> World:
+    """A pool that follows its load, after a rush: three workers hold a session each, and two of them are paused."""
+    world = DEMAND.settled()
+    world.goal(queue=6)
+    world.settle()
+    world.goal(queue=0)
+    for name in world.ids(Phase.SERVING):
+        world.sessions(name, 1)
+    world.goal(arrivals=world.view.arrivals + 100, completions=world.view.completions + 100)  # the rush was short
+    for _ in range(100):
+        world.look()
+        if len([worker for worker in world.view.workers if worker.paused_by]) == 2:
+            return world
+        world.wait(NS)
+        world.beat()
+    raise AssertionError("nobody is paused")
 
 
 def _small(low: int, sizing: Sizing, lowered: Sizing, recycle: RecycleConfig) -> Small:
@@ -79,3 +106,4 @@ SPENDING = _small(
     SpareSizing(min_spare=1, max_spare=1, hold=1),
     RecycleConfig(max_served=1, jitter=0, max_surge=1),
 )
+DEMAND = _small(1, DemandSizing(hold=1), DemandSizing(hold=0, max_spare=0), RecycleConfig(max_idle=2, jitter=0))

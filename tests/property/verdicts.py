@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefork.policy.draft import END_NS
-from prefork.policy.model import Because, MoldPhase, Phase, Reason, Retire, Withheld
+from prefork.policy.model import Because, MoldPhase, Owner, Pause, Phase, Reason, Retire, Withheld
+from tests.property.counts import needed_by_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,9 @@ def _superseded(f: Figures, _said: Decision | Withheld, seen: Seen) -> bool:
 def _surplus(f: Figures, said: Decision | Withheld, _seen: Seen) -> bool:
     if "least_spare" in f:
         return bool(f["least_spare"] > f["max_spare"]) and isinstance(said, Retire)
+    if "keep" in f:
+        kept = min(f["max_workers"], max(f["need"], f["largest_need"], f["usual"]))
+        return bool(f["open"] > f["keep"] == kept) and isinstance(said, Retire | Pause)
     if "scale" in f:
         return bool(f["n"] > max(f["min_workers"], min(f["scale"], f["max_workers"])))
     return bool(f["n"] > f.get("workers", f.get("max_workers")))
@@ -48,6 +52,20 @@ def _surplus(f: Figures, said: Decision | Withheld, _seen: Seen) -> bool:
 
 def _few_spares(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:
     return bool(f["spare"] < f["min_spare"] + f["queue"])
+
+
+def _demand(f: Figures, _said: Decision | Withheld, seen: Seen) -> bool:
+    least, most = (needed_by_load(f, seen.limits, doubt) for doubt in (-1e-4, 1e-4))
+    return bool(least <= f["need"] <= most and f["need"] > f["open"])
+
+
+def _emptied(f: Figures, said: Decision | Withheld, seen: Seen) -> bool:
+    paused = {worker.id for worker in seen.view.workers if Owner.POLICY in worker.paused_by}
+    return f["sessions"] == 0 and isinstance(said, Retire) and said.worker in paused
+
+
+def _growth(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:
+    return bool(f["wanted"] > max(0, max(4, f["open"] - f["booting"]) - f["booting"]))
 
 
 def _scale(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:
@@ -113,10 +131,12 @@ VERDICTS: Mapping[Reason, Callable[[Figures, Decision | Withheld, Seen], bool]] 
     Reason.MAX_IDLE: lambda f, _said, seen: f["idle_ns"] >= f["max_idle_ns"] > 0 and f["n"] > seen.limits.min_workers,
     Reason.REPLACED: _replaced,
     Reason.SURPLUS: _surplus,
+    Reason.EMPTIED: _emptied,
     Reason.REQUESTED: _requested,
     Reason.START: lambda f, _said, seen: f["n"] < f["start_workers"] and not seen.before.started,
     Reason.BELOW_MIN: lambda f, _said, _seen: f["n"] < f["min_workers"],
     Reason.FEW_SPARES: _few_spares,
+    Reason.DEMAND: _demand,
     Reason.STATIC_SIZE: lambda f, _said, _seen: f["n"] < f["workers"],
     Reason.SCALE: _scale,
     Reason.PROBE: _probe,
@@ -128,6 +148,7 @@ VERDICTS: Mapping[Reason, Callable[[Figures, Decision | Withheld, Seen], bool]] 
     Reason.NEVER_READY: _never_ready,
     Reason.HARD_RSS_TOO_LOW: lambda f, _said, _seen: f["boot_rss_bytes"] >= f["hard_rss_bytes"] > 0,
     Reason.AT_MAX: lambda f, _said, _seen: f["live"] + f["wanted"] > f["max_workers"],
+    Reason.GROWTH: _growth,
     Reason.NO_MOLD: _no_mold,
     Reason.CRASH_TOKENS: lambda f, _said, _seen: f["probes"] > 0 or f["wait_ns"] > 0,
     Reason.OUTSIDE_TOKENS: lambda f, _said, _seen: f["debt_ns"] > 0,

@@ -18,9 +18,11 @@ from prefork.policy.model import (
     MoldPhase,
     MoldView,
     Owner,
+    Pause,
     Phase,
     PoolView,
     Reason,
+    Resume,
     Retire,
     Spawn,
     StartMold,
@@ -104,7 +106,14 @@ class World:
         self.view = self.view._replace(**goals)  # type: ignore[arg-type]
 
     def wait(self, ns: int) -> None:
-        self.view = self.view._replace(now=self.view.now + ns)
+        """Time passes: sessions grow older, and the loops that hold one are busy."""
+        view = self.view
+        held = [max(0, worker.sessions) for worker in view.workers]
+        self.view = view._replace(
+            now=view.now + ns,
+            held_ns=view.held_ns + sum(held) * ns,
+            busy_ns=view.busy_ns + sum(map(bool, held)) * ns,
+        )
 
     def ready(self, name: WorkerId, *, heard: bool = True) -> None:
         """Its loop could accept; whether it has beaten since is another matter."""
@@ -124,7 +133,8 @@ class World:
         exit_ = ExitView(*lived, self.ordered.get(name), born, code, signal)
         self.next_seq += 1
         others = tuple(other for other in self.view.workers if other.id != name)
-        self.view = self.view._replace(workers=others, exits=(*self.view.exits, exit_))
+        ended = self.view.completions + max(0, worker.sessions)
+        self.view = self.view._replace(workers=others, exits=(*self.view.exits, exit_), completions=ended)
 
     def all_told_go(self) -> None:
         """Who was told to go is gone."""
@@ -151,6 +161,10 @@ class World:
         room = 0 if worker.spent else max(0, limit - worker.accepted)
         count = min(count, max(cap, worker.sessions), worker.sessions + room)
         accepted = worker.accepted + max(0, count - worker.sessions)
+        self.goal(
+            arrivals=self.view.arrivals + accepted - worker.accepted,
+            completions=self.view.completions + max(0, worker.sessions - count),
+        )
         since = self.view.now if count == 0 and worker.sessions else worker.idle_since if count == 0 else None
         spent = worker.spent or bool(self.limits.max_served and accepted >= limit)
         self.set(name, sessions=count, accepted=accepted, idle_since=since, spent=spent)
@@ -219,6 +233,10 @@ class World:
                 name, self.next_id = WorkerId(self.next_id), self.next_id + 1
                 new = WorkerView(name, generation, Phase.BOOTING, forked_at=now, replaces=replaces)
                 self.view = self.view._replace(workers=(*self.view.workers, new))
+            case Pause(worker=name):
+                self.set(name, paused_by=self.worker(name).paused_by | {Owner.POLICY})
+            case Resume(worker=name):
+                self.set(name, paused_by=self.worker(name).paused_by - {Owner.POLICY})
             case Retire(worker=name):
                 self._tell(decision, retiring_at=now)
             case Drain(worker=name, by=by):
@@ -236,8 +254,6 @@ class World:
                 self._end_mold(decision)
             case GiveUp():
                 self.goal(stop_at=now, stop_by=now + self.limits.drain_timeout_ns)
-            case _:
-                raise AssertionError(f"{decision} is not to be said by this sizing")
 
     def _tell(self, decision: Retire | Drain | Kill, **changes: object) -> None:
         self.ordered[decision.worker] = decision.because.reason

@@ -67,9 +67,12 @@ IN_A_FILE = {
     ),
     "a kind that is almost right": (
         '[pool.sizing]\nkind = "sttic"',
-        "pool.sizing.kind: 'sttic' is not known: spare or static; did you mean static?",
+        "pool.sizing.kind: 'sttic' is not known: demand or spare or static; did you mean static?",
     ),
-    "a kind that is no text": ("[pool.sizing]\nkind = [1]", "pool.sizing.kind: [1] is not known: spare or static"),
+    "a kind that is no text": (
+        "[pool.sizing]\nkind = [1]",
+        "pool.sizing.kind: [1] is not known: demand or spare or static",
+    ),
     "reserved tables": ("[pools.web]\nmax_workers = 3", "pools: reserved for several pools under one master"),
     "a bare port": ('listen = ":10000"', f"listen: ':10000' is no listen URL: say {LOCAL}"),
     "a bare port in a list": ('listen = [":10000"]', f"listen: ':10000' is no listen URL: say {LOCAL}"),

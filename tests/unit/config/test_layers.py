@@ -174,7 +174,7 @@ def test_each_leaf_has_a_variable_that_sets_it(project: Project) -> None:
 
 def _allowed(name: str) -> str:
     return {"jitter": "0.5", "max_unavailable": "0.5", "heartbeat_timeout": "60s", "heartbeat_interval": "1"}.get(
-        name, "3"
+        name, "1" if name == "saturation" else "3"
     )
 
 

@@ -36,10 +36,10 @@ def test_who_counts_as_what() -> None:
 
 
 def test_without_a_member_whom_it_was_to_replace_is_no_longer_being_replaced() -> None:
-    assert summary(census(0).without({WorkerId(3)})) == ([1, 5], [4], 2, 1, 12)
-    assert summary(census(0).without({WorkerId(1)})) == ([3, 5], [2, 4], 2, 2, 12)
-    assert census(4).without({WorkerId(3)}).places == 7
-    assert census(0).without(()) == census(0)
+    assert summary(census(0).after({WorkerId(3)}, {})) == ([1, 5], [4], 2, 1, 12)
+    assert summary(census(0).after({WorkerId(1)}, {})) == ([3, 5], [2, 4], 2, 2, 12)
+    assert census(4).after({WorkerId(3)}, {}).places == 7
+    assert census(0).after((), {}) == census(0)
 
 
 @pytest.mark.parametrize(("worker", "places"), [(ONE, 8), (THREE, 7)])

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prefork.policy.config import MAX_WORKERS, CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.config import (
+    MAX_WORKERS,
+    CrashConfig,
+    DemandSizing,
+    PoolConfig,
+    RecycleConfig,
+    SpareSizing,
+    StaticSizing,
+)
 from prefork.policy.limits import Limits, explain
 from prefork.policy.memory import Memory
 from prefork.policy.units import NS
@@ -60,6 +68,28 @@ def message_of(**fields: Any) -> str:
             "raise min_workers, or leave sizing.min_spare out",
             id="spares in a pool that sleeps",
         ),
+        pytest.param(
+            {"max_workers": 4, "sizing": {"kind": "demand", "min_spare": 5}},
+            "sizing.min_spare (5) is over max_workers (4): lower one or raise the other",
+            id="demand: spares over max",
+        ),
+        pytest.param(
+            {"min_workers": 0, "sizing": {"kind": "demand", "min_spare": 1}},
+            "sizing.min_spare (1) keeps workers ready, but min_workers (0) wants nobody before the first connection: "
+            "raise min_workers, or leave sizing.min_spare out",
+            id="demand: spares in a pool that sleeps",
+        ),
+        pytest.param(
+            {"sizing": {"kind": "demand", "min_spare": 2, "max_spare": 1}},
+            "sizing.max_spare (1) is under sizing.min_spare (2): raise one or lower the other",
+            id="demand: max_spare under min_spare",
+        ),
+        pytest.param(
+            {"sizing": {"kind": "demand", "headroom": -1}},
+            "Input should be greater than or equal to 0",
+            id="demand: negative headroom",
+        ),
+        pytest.param({"sizing": {"kind": "demand", "headroom": True}}, "true is no number", id="demand: a bool"),
         pytest.param(
             {"min_workers": 6, "sizing": {"workers": 5, "kind": "static"}},
             "sizing.workers (5) is under min_workers (6): raise one or lower the other",
@@ -322,6 +352,51 @@ CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("cras
             ],
             id="lowered by max",
         ),
+        *(
+            pytest.param(
+                PoolConfig(max_workers=3, max_sessions=1, sizing=sizing),
+                [
+                    ("min_workers", "2", ""),
+                    ("max_workers", "3", ""),
+                    ("start_workers", "2", "min_workers"),
+                    ("max_sessions", "1", ""),
+                    *TIMES,
+                    ("sizing.kind", "demand", ""),
+                    *[(f"sizing.{name}", value, "") for name, value in rows_],
+                    *OFF,
+                    ("recycle.max_surge", "1", ""),
+                    ("crash.burst", "9", "3 * max_workers, at least 5"),
+                    *CRASH,
+                ],
+                id=f"demand, {which}",
+            )
+            for which, sizing, rows_ in (
+                (
+                    "default",
+                    DemandSizing(),
+                    [
+                        ("headroom", "1"),
+                        ("hold", "30s"),
+                        ("target_wait", "50ms"),
+                        ("saturation", "0.01"),
+                        ("min_spare", "no limit"),
+                        ("max_spare", "no limit"),
+                    ],
+                ),
+                (
+                    "all given",
+                    DemandSizing(headroom=0.5, hold=7, target_wait=1, saturation=0, min_spare=1, max_spare=2),
+                    [
+                        ("headroom", "0.5"),
+                        ("hold", "7s"),
+                        ("target_wait", "1s"),
+                        ("saturation", "0"),
+                        ("min_spare", "1"),
+                        ("max_spare", "2"),
+                    ],
+                ),
+            )
+        ),
     ],
 )
 def test_the_effective_policy_is_told_row_by_row(config: PoolConfig, expected: list[tuple[str, str, str]]) -> None:
@@ -337,14 +412,14 @@ def test_every_field_is_explained_and_documented() -> None:
             found += names(value, f"{name}.") if hasattr(value, "model_dump") else [f"{prefix}{name}"]
         return found
 
-    for config in (PoolConfig(), PoolConfig(sizing=StaticSizing(workers=3))):
+    for config in (PoolConfig(), PoolConfig(sizing=StaticSizing(workers=3)), PoolConfig(sizing=DemandSizing())):
         assert list(rows(config)) == names(config)
 
 
 def test_the_schema_tells_both_ways_to_write_a_number() -> None:
     schema = TypeAdapter(PoolConfig).json_schema()
     assert [way["type"] for way in schema["properties"]["drain_timeout"]["anyOf"]] == ["number", "string"]
-    assert set(schema["properties"]["sizing"]["discriminator"]["mapping"]) == {"spare", "static"}
+    assert set(schema["properties"]["sizing"]["discriminator"]["mapping"]) == {"spare", "static", "demand"}
 
 
 @pytest.mark.parametrize("surge", ["\u066125%", "\u2003", MAX_WORKERS + 1, True])

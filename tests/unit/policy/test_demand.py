@@ -1,0 +1,420 @@
+"""Decision tables of demand sizing: each line of the formula, who is called and who goes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from prefork.policy.config import DemandSizing, PoolConfig, SpareSizing, StaticSizing
+from prefork.policy.demand import Load, called_for, mean, variance
+from prefork.policy.estimates import Estimates
+from prefork.policy.limits import UNBOUNDED, Limits
+from prefork.policy.memory import Memory
+from prefork.policy.model import Owner, PoolView, WorkerView
+from tests.unit.policy.pools import NOW, STARTED, booting, busy, draining, plan_for, pool, s, said, serving
+
+POLICY = frozenset({Owner.POLICY})
+OPERATOR = frozenset({Owner.OPERATOR})
+BOTH = POLICY | OPERATOR
+ONE_EACH = PoolConfig(min_workers=1, max_workers=40, max_sessions=1, sizing=DemandSizing(headroom=0))
+TEN_EACH = PoolConfig(min_workers=1, max_workers=40, max_sessions=10, sizing=DemandSizing(headroom=0))
+NO_CAP = PoolConfig(min_workers=1, max_workers=40, sizing=DemandSizing())
+MICRO = 1_000_000
+
+
+def load(**more: int) -> Load:
+    """One second of mean session time, and nobody there."""
+    nothing = {"sessions": 0, "shut": 0, "queue": 0, "rate": 0, "tau_ns": s(1), "ahead_ns": s(0.5), "busy": 0}
+    return Load(**(nothing | more))
+
+
+E = math.exp(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(load(), 0, id="nothing"),
+        pytest.param(load(rate=10 * MICRO), 10 * (1 - E), id="who comes until then, and is still there"),
+        pytest.param(load(sessions=10), 10 * E, id="who is there, and still is then"),
+        pytest.param(load(sessions=4, rate=10 * MICRO), 10 + (4 - 10) * E, id="both"),
+        pytest.param(load(sessions=4, queue=3, rate=4 * MICRO), 4 + 3, id="a queue, while as many come as go"),
+        pytest.param(load(sessions=4, queue=3, rate=10 * MICRO), 4 + 3 + 6 * 0.5, id="or more come than go"),
+        pytest.param(load(sessions=4, queue=3), 4 + 3 - 4 * 0.5, id="or fewer"),
+        pytest.param(load(sessions=40, queue=3), 40 * E, id="a queue that will be over by itself"),
+        pytest.param(
+            load(queue=10, tau_ns=s(0.01), rate=0), 10 * 0.01 / 0.05, id="a queue of short sessions is worth some wait"
+        ),
+        pytest.param(load(queue=10, tau_ns=s(0.05)), 10, id="but not one of longer ones"),
+        pytest.param(load(sessions=10, shut=3), 10 * E - 3, id="sessions on paused workers need no place"),
+    ],
+)
+def test_mean(one: Load, expected: float) -> None:
+    assert mean(one, s(0.05)) == pytest.approx(expected * MICRO, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(load(), 0, id="nothing"),
+        pytest.param(load(rate=10 * MICRO), 10 * (1 - E), id="of arrivals"),
+        pytest.param(load(sessions=10), 10 * E * (1 - E), id="of departures"),
+    ],
+)
+def test_variance(one: Load, expected: float) -> None:
+    assert variance(one) == pytest.approx(expected * MICRO, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("max_sessions", "headroom", "one", "expected"),
+    [
+        (1, 0, load(sessions=10), 7),
+        (1, 1, load(sessions=10), 8),
+        (1, 2, load(sessions=10), 10),
+        (10, 2, load(sessions=10), 1),
+        (10, 0, load(sessions=20), 2),
+        (10, 0, load(rate=3), 1),
+        (1, 0, load(sessions=3, shut=9), -7),
+        (0, 2, load(sessions=99, rate=99 * MICRO), 0),
+        (0, 0, load(busy=700_000), 1),
+        (0, 0, load(busy=700_001), 2),
+        (0, 0, load(busy=2_800_000), 4),
+        (0, 0, load(queue=9), 1),
+        (0, 0, load(queue=9, busy=700_000), 2),
+    ],
+)
+def test_what_the_load_alone_calls_for(max_sessions: int, headroom: float, one: Load, expected: int) -> None:
+    config = PoolConfig(max_sessions=max_sessions, sizing=DemandSizing(headroom=headroom))
+    assert called_for(one, Limits.of(config)) == expected
+
+
+def learnt(**more: Any) -> Memory:
+    """Sampled a moment ago, long after all growth; sessions last for a second."""
+    fields: dict[str, Any] = {"sampled_at": NOW - s(0.1), "arrived": 100, "session_ns": s(9.9), "ended": 9_500_000}
+    return STARTED._replace(demand=Estimates(**(fields | more)))
+
+
+CALM = learnt()
+LATE = learnt(sampled_at=NOW - s(1))
+"""A sample is due."""
+
+
+def of(*workers: WorkerView, **more: Any) -> PoolView:
+    """A pool whose totals are those that memory saw."""
+    return pool(*workers, **more)
+
+
+def sized(low: int, high: int, cap: int, **more: Any) -> PoolConfig:
+    return PoolConfig(min_workers=low, max_workers=high, max_sessions=cap, sizing=DemandSizing(**more))
+
+
+BUSY_4 = tuple(busy(name) for name in range(1, 5))
+IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("config", "view", "memory", "expected"),
+    [
+        pytest.param(ONE_EACH, of(busy(1)), CALM, [], id="enough"),
+        pytest.param(ONE_EACH, of(), CALM, ["spawn below_min"], id="fewer than min_workers"),
+        pytest.param(ONE_EACH, of(busy(1), queue=1), CALM, ["spawn demand"], id="one waits"),
+        pytest.param(ONE_EACH, of(busy(1), booting(2), queue=1), CALM, [], id="and one boots"),
+        pytest.param(
+            ONE_EACH,
+            of(busy(1), queue=9),
+            CALM,
+            ["spawn demand"] * 4 + ["5 spawn withheld growth"],
+            id="the first four come at once",
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(busy(1), booting(2), booting(3), queue=9),
+            CALM,
+            ["spawn demand"] * 2 + ["5 spawn withheld growth"],
+            id="booting ones included",
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(*map(busy, range(1, 7)), queue=30),
+            CALM,
+            ["spawn demand"] * 6 + ["23 spawn withheld growth"],
+            id="then those that accept double",
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(*map(busy, range(1, 5)), *map(booting, range(5, 9)), queue=30),
+            CALM,
+            ["26 spawn withheld growth"],
+            id="once in the time of a birth",
+        ),
+        pytest.param(
+            sized(1, 3, 1, headroom=0),
+            of(busy(1), busy(2), queue=9),
+            CALM,
+            ["spawn demand"],
+            id="max_workers bounds what is needed",
+        ),
+        pytest.param(
+            sized(1, 3, 1, headroom=0),
+            of(busy(1), draining(2), draining(3), queue=9),
+            CALM,
+            ["2 spawn withheld at_max"],
+            id="who drains counts for max_workers alone",
+        ),
+        pytest.param(sized(6, 9, 1), of(busy(1)), CALM, ["spawn below_min"] * 5, id="min_workers come at once"),
+        pytest.param(sized(0, 9, 1), of(), CALM, [], id="min 0: nobody before the first connection"),
+        pytest.param(sized(0, 9, 1), of(queue=None), CALM, [], id="min 0: an unknown queue is none"),
+        pytest.param(sized(0, 9, 1, headroom=0), of(queue=2), CALM, ["spawn demand"] * 2, id="min 0: a queue calls"),
+        pytest.param(sized(0, 9, 0), of(queue=2), CALM, ["spawn demand"], id="min 0: without a cap it calls one"),
+        pytest.param(
+            sized(0, 9, 5, headroom=0, max_spare=0),
+            of(queue=2),
+            learnt(session_ns=0, ended=10**12),
+            ["spawn demand"],
+            id="somebody, however short sessions are",
+        ),
+        pytest.param(
+            sized(1, 9, 1, headroom=0, min_spare=2), of(busy(1)), CALM, ["spawn demand"] * 2, id="never fewer spares"
+        ),
+        pytest.param(
+            sized(1, 9, 1, headroom=0, max_spare=1),
+            of(busy(1)),
+            learnt(rate=9 * MICRO),
+            ["spawn demand"],
+            id="never more spares",
+        ),
+        pytest.param(
+            sized(1, 9, 1, headroom=0, max_spare=0),
+            of(busy(1), queue=1),
+            CALM,
+            ["spawn demand"],
+            id="one for whom somebody waits is no spare",
+        ),
+        pytest.param(
+            sized(1, 9, 0, min_spare=1), of(busy(1)), CALM, ["spawn demand"], id="without a cap, a spare is idle"
+        ),
+        pytest.param(
+            sized(1, 9, 0, max_spare=1), of(busy(1)), learnt(busy=9 * MICRO), ["spawn demand"], id="nor too many"
+        ),
+        pytest.param(
+            sized(1, 9, 0, max_spare=0),
+            of(busy(1), queue=7),
+            learnt(busy=9 * MICRO),
+            ["spawn demand"],
+            id="but for a queue",
+        ),
+        pytest.param(NO_CAP, of(busy(1)), learnt(busy=1_500_000), ["spawn demand"] * 2, id="busy loops call"),
+        pytest.param(TEN_EACH, of(busy(1), queue=30), CALM, ["spawn demand"] * 3, id="ten places each"),
+        pytest.param(
+            ONE_EACH, of(busy(1), busy(2, paused_by=OPERATOR), queue=1), CALM, ["spawn demand"], id="paused: no place"
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(busy(1), serving(2, spent=True), queue=1),
+            CALM,
+            ["spawn for 2 max_served"],
+            id="nor has a spent one, whose successor has",
+        ),
+        pytest.param(ONE_EACH, of(busy(1), queue=9, paused=True), CALM, [], id="paused: no sizing"),
+        pytest.param(ONE_EACH, of(busy(1), scale=3, queue=9), CALM, ["spawn scale"] * 2, id="the operator's scale"),
+        pytest.param(
+            ONE_EACH,
+            of(busy(1), spawn_ns=s(0.4)),
+            learnt(rate=2 * MICRO),
+            ["spawn demand"],
+            id="births take long: sooner",
+        ),
+        pytest.param(ONE_EACH, of(busy(1), spawn_ns=s(0.01)), learnt(rate=1 * MICRO), [], id="and short ones later"),
+        pytest.param(
+            ONE_EACH, of(*IDLE_20), CALM, ["retire 1 surplus", "retire 2 surplus"], id="a tenth goes at a time"
+        ),
+        pytest.param(ONE_EACH, of(*IDLE_20[:4]), CALM, ["retire 1 surplus"], id="at least one"),
+        pytest.param(sized(0, 9, 1), of(serving(1)), CALM, ["retire 1 surplus"], id="min 0: down to nobody"),
+        pytest.param(
+            sized(0, 9, 1), of(serving(1), queue=1), learnt(session_ns=0, ended=10**12), [], id="not while one waits"
+        ),
+        pytest.param(ONE_EACH, of(serving(1), booting(2)), CALM, [], id="nobody goes for one who still boots"),
+        pytest.param(
+            ONE_EACH, of(*IDLE_20[:4]), learnt(needs=((NOW - s(9), 4),)), [], id="not below what was needed lately"
+        ),
+        pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=4), [], id="nor below what was usual"),
+        pytest.param(
+            sized(1, 3, 1), of(*IDLE_20[:3]), learnt(usual=9), [], id="what was usual is bounded by max_workers"
+        ),
+        pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(grew_at=NOW - s(1)), [], id="not within a second of a growth"),
+        pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(shrank_at=NOW - s(1)), [], id="nor of a shrink"),
+        pytest.param(
+            ONE_EACH,
+            of(*IDLE_20[:4]),
+            learnt(grew_at=NOW - s(1.1), shrank_at=NOW - s(2)),
+            ["retire 1 surplus"],
+            id="a second later",
+        ),
+        pytest.param(ONE_EACH, of(*BUSY_4), learnt(session_ns=0), [], id="who has one place ends by itself"),
+        pytest.param(
+            TEN_EACH,
+            of(serving(1, sessions=3), serving(2, sessions=1), serving(3, sessions=2)),
+            CALM,
+            ["pause 2 surplus"],
+            id="the least busy is paused",
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1, 90), busy(2, 50), busy(3, 50)), CALM, ["pause 2 surplus"], id="the youngest, by id"
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2), busy(3)), CALM, ["retire 2 surplus"], id="an idle one goes first"
+        ),
+        pytest.param(NO_CAP, of(busy(1), busy(2)), CALM, ["pause 1 surplus"], id="without a cap too"),
+        pytest.param(TEN_EACH, of(busy(1), busy(2), queue=1), CALM, [], id="nobody is paused while somebody waits"),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2), queue=1), CALM, ["retire 2 surplus"], id="but an idle one may go"
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2, paused_by=POLICY)), CALM, ["retire 2 emptied"], id="paused and empty: gone"
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2, paused_by=BOTH)), CALM, ["retire 2 emptied"], id="the operator's pause too"
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2, paused_by=OPERATOR)), CALM, [], id="but not the operator's alone"
+        ),
+        pytest.param(
+            TEN_EACH,
+            of(busy(1), serving(2, paused_by=POLICY)),
+            learnt(grew_at=NOW - s(0.9)),
+            [],
+            id="not after a growth",
+        ),
+        pytest.param(TEN_EACH, of(busy(1), busy(2, paused_by=POLICY)), CALM, [], id="paused and busy: left alone"),
+        pytest.param(
+            TEN_EACH,
+            of(busy(1), busy(2, paused_by=POLICY), serving(3, sessions=4, paused_by=POLICY), queue=12),
+            CALM,
+            ["resume 3 demand"],
+            id="the fullest is resumed before anybody is born",
+        ),
+        pytest.param(
+            TEN_EACH,
+            of(
+                busy(1),
+                busy(2, paused_by=POLICY),
+                busy(3, paused_by=BOTH),
+                busy(4, paused_by=POLICY, spent=True),
+                queue=32,
+            ),
+            CALM,
+            ["resume 2 demand", "spawn demand", "spawn for 4 max_served"],
+            id="only who would accept is",
+        ),
+        pytest.param(
+            TEN_EACH,
+            of(busy(1), busy(2, paused_by=POLICY), scale=2),
+            CALM,
+            ["resume 2 scale"],
+            id="by the operator's scale too",
+        ),
+        pytest.param(
+            TEN_EACH, of(busy(1), serving(2, paused_by=POLICY), paused=True), CALM, [], id="paused: no shrinking either"
+        ),
+        pytest.param(
+            PoolConfig(min_workers=1, max_workers=4, sizing=StaticSizing(workers=2)),
+            of(busy(1), busy(2, paused_by=POLICY)),
+            STARTED,
+            ["resume 2 static_size"],
+            id="after a reload to static",
+        ),
+        pytest.param(
+            PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1)),
+            of(busy(1), serving(2), serving(3, paused_by=POLICY)),
+            STARTED,
+            ["retire 3 emptied"],
+            id="or to spare",
+        ),
+        pytest.param(
+            PoolConfig(min_workers=1, max_workers=2, max_sessions=9, sizing=DemandSizing()),
+            of(busy(1), serving(2, sessions=5), busy(3, paused_by=POLICY)),
+            learnt(usual=2),
+            ["drain 1 surplus"],
+            id="over a lowered max all count",
+        ),
+    ],
+)
+def test_who_is_called_and_who_goes(config: PoolConfig, view: PoolView, memory: Memory, expected: list[str]) -> None:
+    assert said(plan_for(config, view, memory)) == expected
+
+
+def test_start_workers_are_kept_for_hold() -> None:
+    config = PoolConfig(min_workers=1, start_workers=3, max_workers=9, sizing=DemandSizing(hold=10))
+    first = plan_for(config, pool(), Memory(ever_ready=True, generation=1, newest_mold=1))
+    assert said(first) == ["spawn start"] * 3
+    assert first.memory.demand.needs == ((NOW, 3),)
+
+
+def test_a_pool_that_follows_its_load_looks_once_a_second_while_there_is_any() -> None:
+    assert plan_for(ONE_EACH, of(serving(1)), CALM).next_check_at == NOW + s(29)  # silence
+    for view, memory in (
+        (of(busy(1)), CALM),
+        (of(serving(1)), learnt(rate=1)),
+        (of(serving(1), serving(2)), learnt(usual=2)),
+        (of(serving(1), serving(2, paused_by=POLICY)), learnt(grew_at=NOW)),
+    ):
+        assert plan_for(ONE_EACH, view, memory).next_check_at == NOW + s(0.9)
+
+
+def test_a_paused_worker_that_is_empty_is_looked_at_when_the_growth_is_past() -> None:
+    static = PoolConfig(min_workers=1, max_workers=4, sizing=StaticSizing(workers=2))
+    plan = plan_for(static, of(busy(1), busy(2, paused_by=POLICY), serving(3, paused_by=POLICY)), STARTED)
+    assert said(plan) == ["resume 2 static_size"]
+    assert plan.next_check_at == NOW + s(1)
+    assert plan.memory.demand.grew_at == NOW
+
+
+def test_another_kind_of_sizing_forgets_the_load() -> None:
+    spare = PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1))
+    assert plan_for(spare, of(busy(1), serving(2)), LATE).memory.demand == Estimates()
+
+
+def test_a_sample_is_taken_before_anybody_is_called() -> None:
+    plan = plan_for(ONE_EACH, of(busy(1), arrivals=102), CALM)
+    assert said(plan) == ["spawn demand"]
+    assert plan.memory.demand.sampled_at == NOW
+    assert plan.memory.demand.needs == ((NOW, 2),)
+    assert plan.memory.demand.grew_at == NOW
+    assert plan.memory.demand.demand == 1
+    assert plan_for(NO_CAP, of(busy(1), queue=1), LATE).memory.demand.demand == 1
+
+
+def test_figures_of_demand() -> None:
+    born = plan_for(ONE_EACH, of(busy(1), busy(2, paused_by=OPERATOR), queue=1, spawn_ns=s(0.3)), CALM).decisions[0]
+    assert dict(born.because.figures) == {
+        "need": 2,
+        "open": 1,
+        "sessions": 2,
+        "shut": 1,
+        "queue": 1,
+        "arrivals_micro": 0,
+        "session_ns": pytest.approx(s(1), rel=0.02),
+        "ahead_ns": s(0.3),
+    }
+    busier = plan_for(NO_CAP, of(busy(1)), learnt(busy=900_000)).decisions[0]
+    assert dict(busier.because.figures) == {"need": 2, "open": 1, "busy_workers": 1, "busy_micro": 900_000, "queue": 0}
+    plan = plan_for(ONE_EACH, of(busy(1), booting(2), queue=9), CALM)
+    assert dict(plan.withheld[0].because.figures) == {"wanted": 8, "open": 2, "booting": 1}
+    gone = plan_for(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=2, needs=((NOW, 3),))).decisions[0]
+    figures = {"open": 4, "keep": 3, "need": 1, "largest_need": 3, "usual": 2, "max_workers": 40}
+    assert dict(gone.because.figures) == figures
+    emptied = plan_for(TEN_EACH, of(busy(1), serving(2, paused_by=POLICY)), CALM).decisions[0]
+    assert dict(emptied.because.figures) == {"sessions": 0, "n": 1}
+
+
+def test_the_numbers_of_the_kind_are_resolved() -> None:
+    limits = Limits.of(
+        sized(1, 9, 1, headroom=1.5, hold=7, target_wait=0.02, saturation=0.05, min_spare=1, max_spare=3)
+    )
+    assert (limits.headroom_ppm, limits.hold_ns, limits.target_wait_ns) == (1_500_000, s(7), s(0.02))
+    assert (limits.saturation_ppm, limits.min_spare, limits.max_spare) == (50_000, 1, 3)
+    default = Limits.of(sized(1, 9, 1))
+    assert (default.headroom_ppm, default.hold_ns, default.target_wait_ns) == (1_000_000, s(30), s(0.05))
+    assert (default.saturation_ppm, default.min_spare, default.max_spare) == (10_000, 0, UNBOUNDED)
