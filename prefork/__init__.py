@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prefork.errors import PreforkError as PreforkError
     from prefork.master.serve import serve as serve
     from prefork.policy.config import CrashConfig as CrashConfig
+    from prefork.policy.config import DemandSizing as DemandSizing
     from prefork.policy.config import PoolConfig as PoolConfig
     from prefork.policy.config import RecycleConfig as RecycleConfig
     from prefork.policy.config import SpareSizing as SpareSizing
@@ -61,6 +62,7 @@ _HOME = {
     "Conn": "prefork.app.session",
     "CrashConfig": "prefork.policy.config",
     "Decoder": "prefork.app.framing",
+    "DemandSizing": "prefork.policy.config",
     "DrainTimeoutError": "prefork.app.session",
     "Fixed": "prefork.app.framing.blocks",
     "Framer": "prefork.app.framing",

@@ -10,7 +10,10 @@ process sees the zeros. Totals only grow; sessions held = ACCEPTED - CLOSED.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # -- slots ------------------------------------------------------------------------------------------------------------
 
@@ -47,6 +50,8 @@ CPU = 12
 """Process CPU ns, read with RSS."""
 CPU_AT = 13
 """Monotonic ns at which CPU was read."""
+HELD = 14
+"""Session-ns: the sum of its sessions' lengths up to HELD_AT."""
 DROPPED = 15
 """Log lines of prefork's own that could not be written; stored by whoever logs, under the lock of the log's handler."""
 
@@ -57,6 +62,13 @@ DRAIN_BY = 17
 """Monotonic ns: deadline of the drain; 0 = none."""
 MAX_SERVED = 18
 """Sessions that the worker may ever accept, its jitter included, written before the birth; 0 = no limit."""
+
+# written by the worker's serving loop alone, again
+HELD_AT = 19
+"""Monotonic ns at which a session last began or ended."""
+WAITS = 20
+"""The first of WAIT_BUCKETS words: connections by how long they waited to be accepted, `wait_bucket` of them."""
+WAIT_BUCKETS = 12
 
 GATE_FULL = 1
 GATE_PAUSED = 2
@@ -76,6 +88,25 @@ WANT_SERIAL_SHIFT = 16
 """Above the bits: how often the worker was told to retire. A new number is a new question, even if no bit fell."""
 WANT_SWEEP = 32
 """With DRAIN: accept what is still queued first (the pool stops, and no new connection can arrive)."""
+
+
+def wait_bucket(ms: int) -> int:
+    """Return the word of WAITS for a wait of so many ms: 0, 1, 2 to 3, 4 to 7 … and 1,024 or more."""
+    return WAITS + min(ms.bit_length(), WAIT_BUCKETS - 1)
+
+
+def wait_quantile(waits: Sequence[int], share: float) -> tuple[int, int | None] | None:
+    """Return in which wait of the buckets `waits`, from so many ms to less than so many, that share of them ends.
+
+    None for the upper bound: there is none. None at all: nobody has waited yet.
+    """
+    enough = sum(waits) * share
+    for nth, count in enumerate(waits):
+        enough -= count
+        if count and enough <= 0:
+            return 1 << nth >> 1, None if nth == WAIT_BUCKETS - 1 else 1 << nth
+    return None
+
 
 # -- records ----------------------------------------------------------------------------------------------------------
 

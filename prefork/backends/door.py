@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, Protocol
 
-from prefork.backends.preface import greet, prepare
+from prefork.backends.preface import greet, prepare, waited
 
 if TYPE_CHECKING:
     import socket
@@ -161,10 +161,12 @@ class Door:
         except OSError as error:
             return self._not_accepted(fd, error, now)
         try:
-            peer = greet(connection)
+            peer, wait = greet(connection), waited(connection)
         except OSError:
             admitted = False
         else:
+            if wait is not None:
+                self._tether.connection_waited(wait)
             admitted = self._host.admits(peer, name)
         if admitted:
             self._open(self._loop.welcome(connection, peer, name), now)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import sys
 from socket import SocketType
 from typing import Any
 
 from prefork.app.session import Address
 
 _TCP = (socket.AF_INET, socket.AF_INET6)
+_LAST_DATA_SENT = 44
+"""Where tcpi_last_data_sent lies in struct tcp_info (linux/tcp.h), a word of 4 bytes."""
+_LAST_DATA_SENT_END = _LAST_DATA_SENT + 4
 
 
 def prepare(listener: socket.socket) -> None:
@@ -34,6 +38,18 @@ def greet(connection: socket.SocketType) -> Any:  # noqa: ANN401 - the form depe
     """
     connection.setblocking(False)
     return connection.getpeername()
+
+
+def waited(connection: socket.SocketType) -> int | None:
+    """Return for how many ms a connection that was accepted just now had waited for it; None: the kernel doesn't tell.
+
+    Nothing has been sent yet, so that `tcpi_last_data_sent` counts from the handshake's end; in the kernel's ticks, of
+    1 to 10 ms. Raises OSError when the connection is gone.
+    """
+    if connection.family not in _TCP:
+        return None
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_SENT_END)
+    return int.from_bytes(info[_LAST_DATA_SENT:], sys.byteorder)
 
 
 def address(name: object) -> Address:

@@ -70,6 +70,8 @@ class Tether:
         "_busy",
         "_closed",
         "_errors",
+        "_held",
+        "_held_at",
         "_outbox",
         "_published",
         "_refused",
@@ -103,6 +105,7 @@ class Tether:
         """Monotonic ns at which sessions are aborted; NEVER: no drain. Only ever moves earlier."""
         self.next_at = 0
         self._accepted = self._closed = self._busy = self._errors = self._refused = 0
+        self._held = self._held_at = 0
         self._beat_at = 0
         self._ring_at = NEVER
         self._rung_at = self._rung_rss = 0
@@ -178,6 +181,7 @@ class Tether:
         slot = self.slot
         slot[wire.ACCEPTED] = self._accepted
         gate = self.gate
+        self._hold(gate.sessions)
         gate.session_opened()
         if gate.sessions == 1:
             slot[wire.IDLE_SINCE] = 0
@@ -191,12 +195,25 @@ class Tether:
         """A session is over and its descriptor closed."""
         self._closed += 1
         gate = self.gate
+        self._hold(gate.sessions)
         gate.session_closed()
         if not gate.sessions:
             self.slot[wire.IDLE_SINCE] = self._turn_at
         self.slot[wire.CLOSED] = self._closed
         if gate.bits != self._published[0]:
             self._publish()
+
+    def _hold(self, sessions: int) -> None:
+        """So many were held until this turn."""
+        now = self._turn_at
+        if sessions:
+            self._held += sessions * (now - self._held_at)
+            self.slot[wire.HELD] = self._held
+        self._held_at = self.slot[wire.HELD_AT] = now
+
+    def connection_waited(self, ms: int) -> None:
+        """Count a connection that was in the accept queue for so long."""
+        self.slot[wire.wait_bucket(ms)] += 1
 
     def session_failed(self) -> None:
         """An exception of the user's code ended a session."""

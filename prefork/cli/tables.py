@@ -63,6 +63,7 @@ def figures_line(master: Mapping[str, Any]) -> str:
         "workers": f"{_cell(master.get('workers'))} of {_cell(master.get('max_workers'))}",
         **{name: _cell(master.get(name)) for name in ("spare", "busy", "sessions", "accepted", "queue", "wakeups")},
     }
+    always["accept wait p99"] = _range(master.get("accept_wait_p99_ms"))
     odd = {name: master[name] for name in ("scale", "strangers_reaped", "log_lines_dropped") if master.get(name)}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in {**always, **odd}.items())
 
@@ -89,13 +90,28 @@ def _figure(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
     if isinstance(value, int) and name.endswith("_ns"):
         short = f"{value / _NS:.3g}s" if value % 1_000_000 else duration_text(value)
         return f"{name.removesuffix('_ns')} {short}"
+    if isinstance(value, int) and name.endswith("_micro"):
+        return f"{name.removesuffix('_micro')} {value / 1e6:.3g}"
     if isinstance(value, int) and name.endswith("_bytes"):
         return f"{name.removesuffix('_bytes')} {size_text(value)}"
     return f"{name} {value}"
 
 
 _WORKER_COLUMNS = (
-    *("worker", "pid", "phase", "generation", "paused by", "sessions", "served", "age", "last beat", "memory", "gate"),
+    *(
+        "worker",
+        "pid",
+        "phase",
+        "generation",
+        "paused by",
+        "sessions",
+        "served",
+        "busy",
+        "age",
+        "last beat",
+        "memory",
+        "gate",
+    ),
 )
 
 
@@ -105,11 +121,26 @@ def _worker(row: Mapping[str, Any]) -> Sequence[str]:
         *(_cell(row.get(name)) for name in ("id", "pid", "phase", "generation")),
         _several(row.get("paused_by")),
         *(_cell(row.get(name)) for name in ("sessions", "served")),
+        _percent(row.get("busy_share")),
         seconds(row.get("age_s")),
         _DASH if beat is None else f"{seconds(beat)} ago",
         _memory(row.get("rss_bytes")),
         _several(row.get("gate")),
     )
+
+
+def _percent(share: Any) -> str:  # noqa: ANN401 - any JSON
+    return f"{share:.0%}" if isinstance(share, int | float) else _DASH
+
+
+def _range(ms: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return `under 1ms`, `4-8ms`, `1024ms or more`."""
+    if not isinstance(ms, list | tuple):
+        return _DASH
+    low, high = ms
+    if high is None:
+        return f"{low}ms or more"
+    return f"{low}-{high}ms" if low else f"under {high}ms"
 
 
 def _mold(row: Mapping[str, Any]) -> Sequence[str]:

@@ -6,6 +6,8 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prefork.master.totals import Totals
+
 if TYPE_CHECKING:
     from prefork import wire
     from prefork.policy.model import Decision, WorkerId
@@ -59,6 +61,8 @@ class WorkerExited(NamedTuple):
     """Sessions that it held at its end."""
     dropped: int = 0
     """Log lines that it could not write."""
+    totals: Totals = Totals()
+    """Of its whole life; arrivals include connections that it refused."""
 
     @property
     def how(self) -> str:

@@ -30,6 +30,7 @@ from prefork.master.poller import Poller
 from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
+from prefork.master.totals import totals_at_death
 from prefork.policy.model import WorkerId
 
 if TYPE_CHECKING:
@@ -298,6 +299,7 @@ class LinuxKernel:
         fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
         fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
+        fact = fact._replace(totals=totals_at_death(words, time.monotonic_ns()))
         self._facts.append(fact)
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from prefork.address import Address, TcpAddress, UnixAddress
 from prefork.errors import ConfigError
+from prefork.master.unix_queue import unix_queue
 
 _SO_ATTACH_FILTER = 26
 _TCP_INFO_UNACKED = struct.Struct("=24xII")
@@ -35,7 +36,7 @@ _DROP_BARE_SYN = (
 
 
 class Queue(NamedTuple):
-    """An accept queue; None where the kernel doesn't tell: a Unix socket's limit, and its length unless it is empty."""
+    """An accept queue; None where the kernel doesn't tell: of a Unix socket without sock_diag, unless it is empty."""
 
     length: int | None
     limit: int | None
@@ -54,7 +55,8 @@ class Listener:
     def queue(self) -> Queue:
         """How many connections wait to be accepted."""
         if isinstance(self.address, UnixAddress):
-            return Queue(None if _readable(self.socket) else 0, None)
+            told = unix_queue(self.socket)
+            return Queue(None if _readable(self.socket) else 0, None) if told is None else Queue(*told)
         try:
             info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         except OSError:

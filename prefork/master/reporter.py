@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.totals import totals_at
 from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
 
@@ -201,10 +202,17 @@ class Reporter:
             "sessions": sum(row["sessions"] for row in workers),
             "accepted": board.accepted(self._kernel),
             "queue": sum(lengths) if lengths else None,
+            "accept_wait_p99_ms": self._accept_wait(),
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,
             "log_lines_dropped": self._sink.dropped + board.dropped(self._kernel),
         }
+
+    def _accept_wait(self) -> tuple[int, int | None] | None:
+        """In which range of ms 99 of 100 accept waits end, of the workers that live."""
+        words = [self._kernel.words(worker) for worker in self._board.workers]
+        waits = [found[wire.WAITS : wire.WAITS + wire.WAIT_BUCKETS] for found in words if found is not None]
+        return wire.wait_quantile([sum(column) for column in zip(*waits, strict=True)], 0.99)
 
     def _state(self, now: int) -> str:
         goals = self._board.goals
@@ -232,6 +240,7 @@ class Reporter:
             "age_s": (now - worker.forked_at) / 1e9,
             "last_beat_s": max(0, now - heard) / 1e9 if heard else None,
             "busy_s": words[wire.BUSY] / 1e9,
+            "busy_share": _busy_share(worker, words, now),
             "rss_bytes": words[wire.RSS] or None,
             "gate": [word for bit, word in _GATE_WORDS.items() if words[wire.GATE] & bit],
         }
@@ -265,6 +274,13 @@ class Reporter:
         }
 
 
+def _busy_share(worker: WorkerRecord, words: list[int], now: int) -> float | None:
+    """Of the time since READY, the share that its loop spent in turns."""
+    if worker.ready_at is None or now <= worker.ready_at:
+        return None
+    return min(1.0, totals_at(words, now).busy_ns / (now - worker.ready_at))
+
+
 def _whom(decision: Decision, done: Performed) -> str:
     if decision.kind == "spawn":
         return f" worker {done.worker}" + (f" for {decision.replaces}" if decision.replaces is not None else "")
@@ -285,11 +301,13 @@ def _told(because: Because, at: int) -> str:
 
 
 def show(name: str, value: int | str, at: int) -> str:
-    """A figure for people: `_ns` in seconds, `_at` and `_by` from `at` on, `_bytes` in MiB, anything else as it is."""
+    """A figure for people: `_ns` in seconds, `_at` and `_by` from `at` on, `_bytes` in MiB, `_micro` in ones."""
     if not isinstance(value, int):
         return value
     if name.endswith("_ns"):
         return f"{value / 1e9:.3g}s"
     if name.endswith(("_at", "_by")):
         return f"{(value - at) / 1e9:+.3g}s"
+    if name.endswith("_micro"):
+        return f"{value / 1e6:.3g}"
     return f"{value / 2**20:.1f}MiB" if name.endswith("_bytes") else str(value)

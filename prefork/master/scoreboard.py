@@ -16,6 +16,7 @@ from prefork.errors import AppError, BootError, PreforkError
 from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
+from prefork.master.totals import Totals, totals_at
 from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
@@ -71,6 +72,10 @@ class Scoreboard:
         self.strangers = 0
         self.accepted_before = 0
         """Sessions accepted by workers that are gone."""
+        self.before = Totals()
+        """Of workers that are gone."""
+        self.spawn_ns: int | None = None
+        """From FORK to READY: the longest, forgotten by an eighth with each birth."""
         self.dropped_before = 0
         """Log lines that they could not write."""
         self.last_failure = ""
@@ -142,11 +147,12 @@ class Scoreboard:
         """The pool at this instant."""
         now = kernel.now()
         goals = self.goals
+        workers, totals = self._worker_views(kernel, now)
         return PoolView(
             now=now,
             seed=self._seed,
             generation=self.generation,
-            workers=self._worker_views(kernel, now),
+            workers=workers,
             molds=tuple(mold.view() for mold in self.molds.values()),
             exits=tuple(self.exits),
             queue=self._queue(kernel),
@@ -156,11 +162,16 @@ class Scoreboard:
             paused=goals.paused,
             reload_wanted=goals.reload_wanted,
             import_timeout_ns=Limits.of(self.next_config.pool).import_timeout_ns,
+            arrivals=totals.arrivals,
+            completions=totals.completions,
+            held_ns=totals.held_ns,
+            busy_ns=totals.busy_ns,
+            spawn_ns=self.spawn_ns,
         )
 
-    def _worker_views(self, kernel: Kernel, now: int) -> tuple[WorkerView, ...]:
+    def _worker_views(self, kernel: Kernel, now: int) -> tuple[tuple[WorkerView, ...], Totals]:
         silent_before = now - self.limits.heartbeat_timeout_ns
-        views = []
+        views, totals = [], [self.before]
         for record in self.workers.values():
             words = kernel.words(record.id)
             if words is None:
@@ -169,7 +180,8 @@ class Scoreboard:
             heard = words[wire.HEARTBEAT]
             late = record.ready_at is not None and heard <= silent_before
             views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
-        return tuple(views)
+            totals.append(totals_at(words, now))
+        return tuple(views), Totals(*map(sum, zip(*totals, strict=True)))
 
     def _queue(self, kernel: Kernel) -> int | None:
         """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""
@@ -217,6 +229,9 @@ class Scoreboard:
                 self.goals.stop(now, self.limits)
         else:
             worker.said(record, now)
+        if isinstance(record, wire.Ready):
+            took = max(0, now - worker.forked_at)
+            self.spawn_ns = took if self.spawn_ns is None else max(took, (7 * self.spawn_ns + took) // 8)
         if isinstance(record, wire.Ready) and self.paused_by_operator(worker.replaces):  # since its birth, maybe
             worker.paused_by |= {Owner.OPERATOR}
 
@@ -227,6 +242,7 @@ class Scoreboard:
         if isinstance(fact, facts.WorkerExited):
             self.accepted_before += fact.accepted
             self.dropped_before += fact.dropped
+            self.before = self.before.plus(fact.totals)
         if ended.ordered is None:
             self.last_failure = worker.failed.text if worker.failed is not None else fact.how
 

@@ -97,7 +97,7 @@ def observe(memory: Memory, view: PoolView, limits: Limits, census: Census, now:
     before = memory.demand
     if limits.sizing != "demand":
         return memory._replace(demand=es.Estimates()) if before.sampled_at is not None else memory
-    if not es.is_due(before, view, now):
+    if not es.is_due(before, view, limits, now):
         return memory
     learnt = es.learn(before, view, now)
     load = load_of(view, limits, census, learnt)
@@ -124,12 +124,12 @@ def may_shrink(learnt: Estimates) -> bool:
     return not last or (learnt.sampled_at or 0) - max(last) >= PAUSE_BETWEEN_NS
 
 
-def next_sample_at(learnt: Estimates, census: Census, limits: Limits, born: int) -> int | None:
-    """Return when to look again; None: nobody is there, nobody came lately, and nobody is too many."""
-    quiet = not (learnt.rate or census.sessions or census.n < len(census.members))
-    if learnt.sampled_at is None or (quiet and census.open + born <= limits.min_workers):
+def next_sample_at(learnt: Estimates, view: PoolView, limits: Limits, census: Census) -> int | None:
+    """Return when to look again; None: nobody is there or waits, nobody came lately, and nobody is too many."""
+    quiet = not (learnt.rate or census.sessions or census.n < len(census.members) or (view.queue or 0) > 0)
+    if learnt.sampled_at is None or (quiet and census.open <= limits.min_workers):
         return None
-    return learnt.sampled_at + es.SAMPLE_NS
+    return learnt.sampled_at + es.interval_ns(view, limits)
 
 
 def why_born(load: Load, needed: int, limits: Limits, census: Census) -> Because:

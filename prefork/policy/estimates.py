@@ -1,9 +1,9 @@
 """What demand sizing has learnt of the load: rates and windows, moved on at samples and standing still between them.
 
 Theory. Totals of the view (arrivals, completions, session time, busy time) only grow; what they grew by since the last
-sample moves the estimates. A sample is taken when arrivals or completions moved, and else once a second: so between
-two samples no verdict about the load can change, an extra look learns nothing, and the instant of the next sample is
-known. All are integers: rates and counts in 1/MICRO, times in ns.
+sample moves the estimates. A sample is taken when arrivals or completions moved, and else once a second, or each
+`target_wait` while somebody waits: so between two samples no verdict about the load can change, an extra look learns
+nothing, and the instant of the next sample is known. All are integers: rates and counts in 1/MICRO, times in ns.
 
 The mean session time is Little's law, session time over completions, both with a half-life of 30 s; it begins at
 0.1 s / 0.5. Past needs are a monotone deque: the first entry is the largest of the window. Past demand is a histogram
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prefork.policy.model import PoolView
 
 SAMPLE_NS = NS
-"""The longest time between two samples while there is something to learn."""
+"""The time between two samples while there is something to learn, and nobody waits."""
 RATE_NS = NS
 """Arrivals and busy time are smoothed over this."""
 _LIFE_NS = 43_280_851_227
@@ -68,11 +68,16 @@ class Estimates(NamedTuple):
         return max(1, (self.session_ns + NS // 10) * MICRO // (self.ended + MICRO // 2))
 
 
-def is_due(estimates: Estimates, view: PoolView, now: int) -> bool:
+def is_due(estimates: Estimates, view: PoolView, limits: Limits, now: int) -> bool:
     """Tell whether this look is a sample."""
     since = estimates.sampled_at
     moved = _arrived(view) > estimates.arrived or view.completions > estimates.completed
-    return since is None or moved or now >= since + SAMPLE_NS
+    return since is None or moved or now >= since + interval_ns(view, limits)
+
+
+def interval_ns(view: PoolView, limits: Limits) -> int:
+    """Return the longest time between two samples: shorter while somebody waits, who may wait for what is learnt."""
+    return min(SAMPLE_NS, limits.target_wait_ns) if (view.queue or 0) > 0 else SAMPLE_NS
 
 
 def learn(estimates: Estimates, view: PoolView, now: int) -> Estimates:

@@ -50,7 +50,8 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     if awake is not staying or born or relief.chosen:
         memory = _learn_growth(draft, memory, limits, awake)
     if sizing.by_load(view, limits):
-        draft.wake(demand.next_sample_at(memory.demand, relief.census, limits, born))
+        grown = relief.census._replace(open=relief.census.open + born)
+        draft.wake(demand.next_sample_at(memory.demand, view, limits, grown))
     after = pool.census.n + born
     if sizing.watches(view, limits, after):
         draft.wake(sizing.next_sample_at(memory, draft.now, limits, grows=bool(born or relief.chosen)))

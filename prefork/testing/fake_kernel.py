@@ -27,6 +27,7 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.listeners import Queue
+from prefork.master.totals import totals_at_death
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,7 +130,8 @@ class FakeKernel:
         gone.alive = False
         accepted = gone.words[wire.ACCEPTED]
         lost = accepted - gone.words[wire.CLOSED]
-        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, lost, gone.words[wire.DROPPED]))
+        dropped, totals = gone.words[wire.DROPPED], totals_at_death(gone.words, self._now)
+        self._facts.append(WorkerExited(worker, code, signum, oom, "", accepted, lost, dropped, totals))
         self._offer()
 
     # -- the master's side: the Kernel protocol
@@ -313,6 +315,7 @@ class FakeKernel:
             self._fire(index)
 
     def _accept(self, worker: FakeWorker, number: int, hold_ns: int) -> None:
+        self._hold(worker)
         worker.holds.add(number)
         worker.gate.session_opened()
         worker.words[wire.ACCEPTED] += 1
@@ -325,6 +328,7 @@ class FakeKernel:
     def _close(self, worker: FakeWorker, number: int) -> None:
         if number not in worker.holds or not worker.alive:
             return
+        self._hold(worker)
         worker.holds.remove(number)
         worker.gate.session_closed()
         worker.words[wire.CLOSED] += 1
@@ -332,6 +336,12 @@ class FakeKernel:
             worker.words[wire.IDLE_SINCE] = self._now
         self._settle(worker)
         self._offer()
+
+    def _hold(self, worker: FakeWorker) -> None:
+        """So many sessions were held until now."""
+        words = worker.words
+        words[wire.HELD] += len(worker.holds) * (self._now - words[wire.HELD_AT])
+        words[wire.HELD_AT] = self._now
 
     def _fire(self, listener: int) -> None:
         if self._armed[listener] and self._queues[listener]:

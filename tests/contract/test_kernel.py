@@ -19,6 +19,7 @@ from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, W
 from prefork.master.family import Family
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
+from prefork.master.totals import Totals, totals_at
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.policy.model import WorkerId
@@ -267,10 +268,17 @@ def test_a_worker_that_has_served_its_sessions_is_spent_and_rings(world: World) 
     assert kernel.queues()[0].length == 1
 
 
+def ended(kernel: Kernel) -> WorkerExited:
+    """The end of a worker, without the totals of its life."""
+    fact = until(kernel, WorkerExited)
+    assert isinstance(fact, WorkerExited)
+    return fact._replace(totals=Totals())
+
+
 def test_an_idle_worker_retires(world: World) -> None:
     kernel = with_worker(world)
     kernel.tell(ONE, wire.WANT_RETIRE, 0)
-    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None)
+    assert ended(kernel) == WorkerExited(ONE, 0, None)
     assert kernel.words(ONE) is None
     assert kernel.pid(ONE) is None
 
@@ -289,7 +297,7 @@ def test_a_drained_worker_finishes_and_exits(world: World) -> None:
     wait_words(kernel, wire.ACCEPTED, 1)
     kernel.tell(ONE, wire.WANT_DRAIN, kernel.now() + 5 * SECOND)
     world.hang_up_all()
-    assert until(kernel, WorkerExited) == WorkerExited(ONE, 0, None, accepted=1)
+    assert ended(kernel) == WorkerExited(ONE, 0, None, accepted=1)
 
 
 def test_a_killed_workers_sessions_are_counted_as_lost(world: World) -> None:
@@ -297,7 +305,28 @@ def test_a_killed_workers_sessions_are_counted_as_lost(world: World) -> None:
     world.connect()
     wait_words(kernel, wire.ACCEPTED, 1)
     kernel.signal(ONE, signal.SIGKILL)
-    assert until(kernel, WorkerExited) == WorkerExited(ONE, None, signal.SIGKILL, accepted=1, lost=1)
+    assert ended(kernel) == WorkerExited(ONE, None, signal.SIGKILL, accepted=1, lost=1)
+
+
+def test_the_time_of_sessions_adds_up(world: World) -> None:
+    kernel = with_worker(world)
+    world.connect()
+    wait_words(kernel, wire.ACCEPTED, 1)
+    began = kernel.now()
+    kernel.wait(began + SECOND // 20)
+    held = totals_at(words(kernel), kernel.now())
+    assert (held.arrivals, held.completions) == (1, 0)
+    assert held.held_ns >= SECOND // 20
+    world.hang_up_all()
+    wait_words(kernel, wire.CLOSED, 1)
+    over = totals_at(words(kernel), kernel.now())
+    assert (over.arrivals, over.completions) == (1, 1)
+    assert over.held_ns >= held.held_ns
+    assert totals_at(words(kernel), kernel.now() + SECOND).held_ns == over.held_ns
+    kernel.signal(ONE, signal.SIGKILL)
+    gone = until(kernel, WorkerExited)
+    assert isinstance(gone, WorkerExited)
+    assert gone.totals[:3] == (1, 1, over.held_ns)
 
 
 def test_a_worker_born_paused_accepts_when_it_is_told(world: World) -> None:

@@ -108,3 +108,52 @@ def test_a_text_that_is_too_long_is_cut_to_fit_one_record() -> None:
     raw = wire.pack(wire.Failed("\N{SNOWMAN}" * wire.MAX_RECORD, "\N{SNOWMAN}" * wire.MAX_RECORD))
     assert len(raw) <= wire.MAX_RECORD
     assert isinstance(wire.unpack(raw), wire.Failed)
+
+
+@pytest.mark.parametrize(
+    ("ms", "bucket"),
+    [
+        (0, 0),
+        (1, 1),
+        (2, 2),
+        (3, 2),
+        (4, 3),
+        (7, 3),
+        (8, 4),
+        (511, 9),
+        (512, 10),
+        (1023, 10),
+        (1024, 11),
+        (2**32 - 1, 11),
+    ],
+)
+def test_a_wait_has_its_bucket(ms: int, bucket: int) -> None:
+    assert wire.wait_bucket(ms) == wire.WAITS + bucket
+    assert wire.WAITS + wire.WAIT_BUCKETS <= wire.WORDS
+
+
+@pytest.mark.parametrize(
+    ("waits", "share", "between"),
+    [
+        pytest.param({}, 0.99, None, id="nobody"),
+        pytest.param({0: 99, 5: 1}, 0.99, (0, 1), id="all but one did not wait"),
+        pytest.param({0: 98, 5: 2}, 0.99, (16, 32), id="all but two"),
+        pytest.param({3: 1}, 0.5, (4, 8), id="one"),
+        pytest.param({1: 5}, 0, (1, 2), id="the least"),
+        pytest.param({11: 1}, 0.99, (1024, None), id="a second and more"),
+    ],
+)
+def test_a_quantile_of_waits_is_a_range(
+    waits: dict[int, int], share: float, between: tuple[int, int | None] | None
+) -> None:
+    counts = [waits.get(bucket, 0) for bucket in range(wire.WAIT_BUCKETS)]
+    assert wire.wait_quantile(counts, share) == between
+
+
+def test_no_two_words_of_a_slot_are_one() -> None:
+    names = (
+        "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU CPU_AT HELD DROPPED"
+    )
+    places = [getattr(wire, name) for name in f"{names} WANTED DRAIN_BY MAX_SERVED HELD_AT WAITS".split()]
+    assert len(set(places)) == len(places)
+    assert max(places) == wire.WAITS

@@ -22,9 +22,10 @@ ANSWER: dict[str, Any] = {
         "spare": 1,
         "busy": 2,
         "sessions": 5,
-        "accepted": 1234,
+        "accepted": 1,
         "queue": 0,
-        "wakeups": 99,
+        "accept_wait_p99_ms": [4, 8],
+        "wakeups": 9,
         "strangers_reaped": 0,
         "log_lines_dropped": 4,
     },
@@ -43,6 +44,7 @@ ANSWER: dict[str, Any] = {
             "paused_by": ["operator"],
             "sessions": 2,
             "served": 40,
+            "busy_share": 0.256,
             "age_s": 75.0,
             "last_beat_s": 0.25,
             "rss_bytes": 17256448,
@@ -66,7 +68,7 @@ ANSWER: dict[str, Any] = {
 }
 SHOWN = """\
 shop 0.1.0, pid 100, serving, up 1h 2m, generation 2, /etc/shop.toml
-workers 3 of 20, spare 1, busy 2, sessions 5, accepted 1234, queue 0, wakeups 99, log lines dropped 4
+workers 3 of 20, spare 1, busy 2, sessions 5, accepted 1, queue 0, wakeups 9, accept wait p99 4-8ms, log lines dropped 4
 
 listener          queue  backlog
 tcp://[::1]:80    3      2048
@@ -75,9 +77,9 @@ unix:/run/a.sock  -      5
 mold  phase  pid  since  error
 2     ready  101  12s    -
 
-worker  pid  phase    generation  paused by  sessions  served  age    last beat  memory    gate
-7       102  serving  2           operator   2         40      1m 15s  0.2s ago   16.5 MiB  full
-8       -    booting  2           -          0         0       -      -          -         -
+worker  pid  phase    generation  paused by  sessions  served  busy  age    last beat  memory    gate
+7       102  serving  2           operator   2         40      26%   1m 15s  0.2s ago   16.5 MiB  full
+8       -    booting  2           -          0         0       -     -      -          -         -
 
 ago    decision  worker  reason          figures                            outcome
 5.0s   kill      6       silent_blocked  silent 31s, rss 1MiB, step [dump]  ok
@@ -92,6 +94,14 @@ def _shown(answer: dict[str, Any]) -> str:
     out = io.StringIO()
     show(answer, Console(file=out, width=200, highlight=False))
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("wait", "text"),
+    [([0, 1], "under 1ms"), ([512, 1024], "512-1024ms"), ([1024, None], "1024ms or more"), (None, "-")],
+)
+def test_a_wait_is_a_range(wait: list[int | None] | None, text: str) -> None:
+    assert f"accept wait p99 {text}\n" in _shown({"master": {"accept_wait_p99_ms": wait}})
 
 
 def test_a_status_is_tables() -> None:
@@ -120,6 +130,7 @@ FIGURES: dict[str, tuple[dict[str, Any] | None, str]] = {
     "a round duration": ({"limit_ns": 30_000_000_000}, "limit 30s"),
     "a crooked duration": ({"silent_ns": 31_234_567_890}, "silent 31.2s"),
     "a size": ({"rss_bytes": 268435456}, "rss 256MiB"),
+    "millionths": ({"arrivals_micro": 2_500_000}, "arrivals 2.5"),
     "a word": ({"outcome": "dump"}, "outcome dump"),
     "none": ({}, "-"),
     "nothing at all": (None, "-"),

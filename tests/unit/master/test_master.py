@@ -56,6 +56,66 @@ def test_after_a_burst_the_pool_comes_back_to_its_spares() -> None:
     assert left == [4]
 
 
+DEMAND = {"kind": "demand", "hold": "2s"}
+
+
+def test_a_burst_that_is_followed_is_served_in_a_tenth_of_a_second_and_then_the_pool_comes_back_to_its_min() -> None:
+    master = FakeMaster(min_workers=2, max_workers=40, max_sessions=1, sizing=DEMAND)
+    master.kernel.after(SECOND, lambda: [master.kernel.connect(SECOND) for _ in range(32)])
+    held: list[int] = []
+    master.kernel.after(
+        SECOND + 100_000_000, lambda: held.extend(w.gate.sessions for w in master.kernel.workers.values())
+    )
+    left: list[int] = []
+    master.kernel.after(45 * SECOND, lambda: left.append(len(master.kernel.workers)))
+    master.run(46)
+    assert sum(held) == 32
+    assert left == [2]
+
+
+def test_a_pool_that_follows_its_load_sleeps_when_there_is_none() -> None:
+    master = FakeMaster(min_workers=2, sizing=DEMAND)
+    master.kernel.after(SECOND, lambda: master.kernel.connect(SECOND))
+    before: list[int] = []
+    master.kernel.after(60 * SECOND, lambda: before.append(master.kernel.wakeups))
+    master.kernel.after(120 * SECOND, lambda: before.append(master.kernel.wakeups))
+    master.run(121)
+    assert before[1] - before[0] <= 5
+
+
+def test_nobody_is_there_before_the_first_connection_and_again_after_hold() -> None:
+    master = FakeMaster(min_workers=0, max_workers=4, max_sessions=1, sizing=DEMAND)
+    counts: list[int] = []
+    for at in (0.9, 1.02, 40):
+        master.kernel.after(round(at * SECOND), lambda: counts.append(len(master.kernel.workers)))
+    master.kernel.after(SECOND, lambda: master.kernel.connect(SECOND // 10))
+    master.run(41)
+    assert counts[0] == 0
+    assert counts[1] >= 1
+    assert counts[2] == 0
+
+
+def test_what_sessions_add_up_to_never_falls_when_workers_end() -> None:
+    master = FakeMaster(min_workers=2, sizing=DEMAND)
+    totals: list[tuple[int, int, int]] = []
+
+    def look() -> None:
+        view = master.board.view(master.kernel)
+        totals.append((view.arrivals, view.completions, view.held_ns))
+
+    for at in range(2, 8):
+        master.kernel.after(at * SECOND, look)
+    master.kernel.after(SECOND, lambda: [master.kernel.connect() for _ in range(6)])
+    master.kernel.after(round(3.5 * SECOND), lambda: master.kernel.die(min(master.kernel.workers), signum=9))
+    master.run(9)
+    assert totals == sorted(totals)
+    assert totals[-1][:2] == (6, 3)
+    assert totals[1] == (6, 0, 12 * SECOND)
+    assert totals[2][2] == 16.5 * SECOND
+    assert master.board.spawn_ns is not None
+    assert 2_000_000 <= master.board.spawn_ns < 10_000_000
+
+
 def test_a_killed_worker_is_replaced_at_once() -> None:
     master = FakeMaster(min_workers=3)
     master.kernel.after(SECOND, lambda: master.kernel.die(WorkerId(2), signum=signal.SIGKILL))

@@ -29,7 +29,9 @@ def totals(**more: Any) -> PoolView:
         pytest.param(totals(), 0.5, False, id="nothing moved"),
         pytest.param(totals(), 1, True, id="a second later"),
         pytest.param(totals(arrivals=11), 0, True, id="somebody came"),
-        pytest.param(totals(queue=1), 0, True, id="somebody waits"),
+        pytest.param(totals(queue=1), 0, True, id="somebody comes and waits"),
+        pytest.param(totals(arrivals=8, queue=2), 0.05, True, id="somebody waits for as long as is good"),
+        pytest.param(totals(arrivals=8, queue=2), 0.049, False, id="not for so long"),
         pytest.param(totals(queue=-1), 0, False, id="an impossible queue is none"),
         pytest.param(totals(completions=8), 0, True, id="somebody went"),
         pytest.param(totals(held_ns=s(9), busy_ns=s(9)), 0.9, False, id="that sessions last is nothing new"),
@@ -38,8 +40,8 @@ def totals(**more: Any) -> PoolView:
 def test_a_look_is_a_sample_when_somebody_came_or_went_and_once_a_second(
     view: PoolView, later: float, *, due: bool
 ) -> None:
-    assert is_due(SEEN, view, NOW + s(later)) is due
-    assert is_due(Estimates(), view, NOW)
+    assert is_due(SEEN, view, HOLD, NOW + s(later)) is due
+    assert is_due(Estimates(), view, HOLD, NOW)
 
 
 def test_the_first_sample_only_sees_where_the_totals_stand() -> None:
