@@ -53,6 +53,8 @@ def lines(loaded: Loaded) -> list[Line]:
         )
         for row in explain(config.pool)
     ]
+    if loaded.auto:
+        pool = [_with_arithmetic(line, loaded.auto) for line in pool]
     return [*top, *options, *pool]
 
 
@@ -61,6 +63,11 @@ def block(rows: list[Line]) -> str:
     field = max(len(row.field) for row in rows)
     value = min(max(len(row.value) for row in rows), 40)
     return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}" for row in rows)
+
+
+def _with_arithmetic(line: Line, arithmetic: str) -> Line:
+    told = line.field == "pool.max_workers"
+    return line._replace(origin=f"{line.origin}, auto: {arithmetic}") if told else line
 
 
 def _origin(loaded: Loaded, field: str) -> str:

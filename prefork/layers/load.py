@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from prefork.config import RESERVED, ServerConfig
 from prefork.errors import AppError, ConfigError
+from prefork.layers import machine
 from prefork.layers.environment import read_environment
 from prefork.layers.files import ConfigFile, anchored, app_file, read_file
 from prefork.layers.sentences import Narrator
@@ -36,6 +37,8 @@ class Loaded(NamedTuple):
     """What goes first on sys.path so that `module:attribute` is found; None: the app is a file."""
     config_file: str | None
     """The file that was read last, absolute, without symbolic links; None: no file."""
+    auto: str = ""
+    """How `max_workers = "auto"` came to its number; empty: it isn't auto."""
 
     def blame(self, field: str) -> str:
         """Return how a message begins that is about `field`: its source, and its name where the source is a file."""
@@ -54,6 +57,7 @@ def load(sources: Sources) -> Loaded:
     merged: Tree = {}
     for layer in layers:
         merged = cover(merged, layer, shape().choices)
+    auto = _resolve_auto(merged)
     said = dict(flat(merged))
     config = _validated(merged, said)
     return Loaded(
@@ -61,6 +65,7 @@ def load(sources: Sources) -> Loaded:
         origins={".".join(path): one.source for path, one in said.items()},
         app_path=_app_path(config.app, said, files, cwd),
         config_file=os.path.realpath(files[-1].path) if files else None,
+        auto=auto,
     )
 
 
@@ -107,6 +112,19 @@ def _anchored_tree(tree: Tree, folder: Path) -> Tree:
         else said  # a top that is a table has no paths
         for key, said in tree.items()
     }
+
+
+def _resolve_auto(merged: Tree) -> str:
+    """Put the number of this machine in the place of `max_workers = "auto"`; return how it came about."""
+    pool = merged.get("pool")
+    said = pool.get("max_workers") if isinstance(pool, dict) else None
+    if not isinstance(pool, dict) or not isinstance(said, Said) or str(said.value).strip() != machine.AUTO:
+        return ""
+    sessions = pool.get("max_sessions")
+    one_session = isinstance(sessions, Said) and str(sessions.value).strip() == "1"
+    auto = machine.auto_workers(machine.this_machine(), one_session=one_session)
+    pool["max_workers"] = said._replace(value=auto.workers)
+    return auto.arithmetic
 
 
 def _validated(merged: Tree, said: dict[FieldPath, Said]) -> ServerConfig:

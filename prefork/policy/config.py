@@ -86,6 +86,9 @@ Size = Annotated[
 
 Workers = Annotated[int, Field(ge=0, le=MAX_WORKERS), BeforeValidator(_no_bool)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_no_bool)]
+_MOST_WORKERS_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}, {"const": "auto"}]}
+)
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_no_bool)]
 Surge = Annotated[
     int | str,
@@ -230,9 +233,11 @@ class PoolConfig(_Table):
         description="Fewest workers that can accept; draining ones don't count. 0: nobody until the first connection. "
         "The default gives way to a lower max_workers.",
     )
-    max_workers: Annotated[int, Field(ge=1, le=MAX_WORKERS), BeforeValidator(_no_bool)] = Field(
+    max_workers: Annotated[int, Field(ge=1, le=MAX_WORKERS), BeforeValidator(_no_bool), _MOST_WORKERS_SCHEMA] = Field(
         default=20,
-        description="Most workers, booting and draining ones included.",
+        description='Most workers, booting and draining ones included. "auto", in a file, a variable or a flag: what '
+        "the CPUs (affinity, cgroup quota) and half of the memory (cgroup limit) are good for; `prefork check` shows "
+        "the arithmetic.",
     )
     start_workers: Workers | None = Field(
         default=None,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from prefork.cli.check import Line, block, lines
@@ -65,3 +66,11 @@ def test_every_leaf_of_the_kind_in_use_has_a_line(folder: Path) -> None:
 def test_a_long_value_pushes_only_its_own_origin() -> None:
     rows = [Line("a", "x" * 50, "here"), Line("long", "1", "there")]
     assert block(rows) == f"a     {'x' * 50}  here\nlong  1{' ' * 41}there"
+
+
+def test_the_arithmetic_of_auto_is_shown(prefork: Prefork, folder: Path) -> None:
+    (folder / "prefork.toml").write_text('app = "echo.py:Echo"\n[pool]\nmax_workers = "auto"\n')
+    value, origin = _lines(prefork("check").out)["pool.max_workers"]
+    assert int(value) >= 1
+    assert origin.startswith("prefork.toml, auto: least of ")
+    assert f"affinity {len(os.sched_getaffinity(0))}" in origin

