@@ -147,6 +147,11 @@ class _Still:
     def now(self) -> int:
         return self._at
 
+    def somebody_comes(self) -> None:
+        self._at += 1_000_000
+        for slot in range(0, len(self._words) // wire.WORDS, 10):
+            self._words[slot * wire.WORDS + wire.ACCEPTED] += 1
+
     def words(self, worker: int) -> list[int]:
         base = (worker - 1) * wire.WORDS
         return self._words[base : base + wire.WORDS].tolist()
@@ -161,13 +166,16 @@ class _Still:
 def decisions(_: Options) -> list[Row]:
     """decide() with the building of its view."""
     return [
-        Row(f"view and decide(), {count} workers (median)", f"{_one_decision(count) * 1000:.3f} ms")
+        Row(f"view and decide(), {kind}, {count} workers (median)", f"{_one_decision(count, kind) * 1000:.3f} ms")
+        for kind in ("spare", "demand")
         for count in (10, 100, 1_000, 10_000)
     ]
 
 
-def _one_decision(count: int) -> float:
-    pool = {"min_workers": 1, "max_workers": count, "sizing": {"kind": "spare", "min_spare": 1, "max_spare": count}}
+def _one_decision(count: int, kind: str) -> float:
+    """Between two looks somebody comes to each tenth worker."""
+    sizing = {"kind": kind, "min_spare": 1, "max_spare": count}
+    pool = {"min_workers": 1, "max_workers": count, "max_sessions": 10_000, "sizing": sizing}
     config = ServerConfig.model_validate({"app": "x:Y", "pool": pool})
     board = Scoreboard(config, seed=1)
     kernel = _Still(count)
@@ -178,6 +186,7 @@ def _one_decision(count: int) -> float:
     remembered = Memory()
     took = []
     for _turn in range(200 if count < 10_000 else 20):
+        kernel.somebody_comes()
         began = time.perf_counter()
         plan = decide(config.pool, board.view(kernel), remembered)  # type: ignore[arg-type]
         took.append(time.perf_counter() - began)

@@ -278,7 +278,7 @@ def _busy_share(worker: WorkerRecord, words: list[int], now: int) -> float | Non
     """Of the time since READY, the share that its loop spent in turns."""
     if worker.ready_at is None or now <= worker.ready_at:
         return None
-    return min(1.0, totals_at(words, now).busy_ns / (now - worker.ready_at))
+    return min(1.0, totals_at([words], now).busy_ns / (now - worker.ready_at))
 
 
 def _whom(decision: Decision, done: Performed) -> str:

@@ -171,7 +171,7 @@ class Scoreboard:
 
     def _worker_views(self, kernel: Kernel, now: int) -> tuple[tuple[WorkerView, ...], Totals]:
         silent_before = now - self.limits.heartbeat_timeout_ns
-        views, totals = [], [self.before]
+        views, slots = [], []
         for record in self.workers.values():
             words = kernel.words(record.id)
             if words is None:
@@ -180,8 +180,8 @@ class Scoreboard:
             heard = words[wire.HEARTBEAT]
             late = record.ready_at is not None and heard <= silent_before
             views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
-            totals.append(totals_at(words, now))
-        return tuple(views), Totals(*map(sum, zip(*totals, strict=True)))
+            slots.append(words)
+        return tuple(views), self.before.plus(totals_at(slots, now))
 
     def _queue(self, kernel: Kernel) -> int | None:
         """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""

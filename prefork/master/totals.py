@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class Totals(NamedTuple):
@@ -24,18 +24,28 @@ class Totals(NamedTuple):
         return Totals(*map(sum, zip(self, other, strict=True)))
 
 
-def totals_at(words: Sequence[int], now: int) -> Totals:
-    """Return a worker's, with what its sessions and its turn have lasted by now."""
-    sessions = max(0, words[wire.ACCEPTED] - words[wire.CLOSED])
-    held, turn_at = words[wire.HELD], words[wire.TURN_AT]
-    if sessions:
-        held += sessions * max(0, now - words[wire.HELD_AT])
-    busy = words[wire.BUSY] + (max(0, now - turn_at) if turn_at else 0)
-    refused = words[wire.REFUSED]
-    return Totals(words[wire.ACCEPTED] + refused, words[wire.CLOSED] + refused, held, busy)
+def totals_at(slots: Iterable[Sequence[int]], now: int) -> Totals:
+    """Return those of workers by the words of their slots, with what sessions and turns have lasted by now."""
+    arrivals = completions = held = busy = 0
+    for words in slots:
+        accepted, closed, refused, turn_at = words[_ACCEPTED], words[_CLOSED], words[_REFUSED], words[_TURN_AT]
+        arrivals += accepted + refused
+        completions += closed + refused
+        held += words[_HELD]
+        busy += words[_BUSY]
+        if accepted > closed and now > words[_HELD_AT]:
+            held += (accepted - closed) * (now - words[_HELD_AT])
+        if 0 < turn_at < now:
+            busy += now - turn_at
+    return Totals(arrivals, completions, held, busy)
 
 
 def totals_at_death(words: Sequence[int], now: int) -> Totals:
-    """Return a worker's whose sessions all ended just now."""
-    last = totals_at(words, now)
+    """Return those of one worker whose sessions all ended just now."""
+    last = totals_at([words], now)
     return last._replace(completions=last.arrivals)
+
+
+# names of this module are found faster in a loop over a thousand workers
+_ACCEPTED, _CLOSED, _REFUSED, _TURN_AT = wire.ACCEPTED, wire.CLOSED, wire.REFUSED, wire.TURN_AT
+_HELD, _HELD_AT, _BUSY = wire.HELD, wire.HELD_AT, wire.BUSY

@@ -314,15 +314,15 @@ def test_the_time_of_sessions_adds_up(world: World) -> None:
     wait_words(kernel, wire.ACCEPTED, 1)
     began = kernel.now()
     kernel.wait(began + SECOND // 20)
-    held = totals_at(words(kernel), kernel.now())
+    held = totals_at([words(kernel)], kernel.now())
     assert (held.arrivals, held.completions) == (1, 0)
     assert held.held_ns >= SECOND // 20
     world.hang_up_all()
     wait_words(kernel, wire.CLOSED, 1)
-    over = totals_at(words(kernel), kernel.now())
+    over = totals_at([words(kernel)], kernel.now())
     assert (over.arrivals, over.completions) == (1, 1)
     assert over.held_ns >= held.held_ns
-    assert totals_at(words(kernel), kernel.now() + SECOND).held_ns == over.held_ns
+    assert totals_at([words(kernel)], kernel.now() + SECOND).held_ns == over.held_ns
     kernel.signal(ONE, signal.SIGKILL)
     gone = until(kernel, WorkerExited)
     assert isinstance(gone, WorkerExited)
