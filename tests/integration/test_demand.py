@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork import DemandSizing, PoolConfig
 from prefork.policy.model import Owner, PoolView
-from tests.apps.lines import Echo, Second
+from tests.apps.lines import Echo, Misbehaving, Second
 from tests.client import Client
 from tests.live import serving, sessions, static
 
@@ -78,6 +78,14 @@ def test_long_sessions_are_consolidated_by_pausing_and_resuming_workers(prefork_
         assert {("pause", "surplus"), ("resume", "demand")} <= decided(pool)
     pool.wait_for(lambda view: len(view.workers) == 1, timeout=30)
     assert ", with " not in pool.log  # nobody ended with sessions
+
+
+def test_without_a_cap_a_loop_that_is_busy_calls_for_another(prefork_pool: Start) -> None:
+    pool = prefork_pool(Misbehaving, pool=followed(min_workers=1, max_workers=4, drain_timeout=0.2))
+    with Client(pool) as client:
+        client.say("spin")
+        pool.wait_for(lambda view: serving(view) == 2)
+        assert ("spawn", "demand") in decided(pool)
 
 
 def test_with_min_0_nobody_is_there_until_the_first_connection_and_again_after_hold(prefork_pool: Start) -> None:

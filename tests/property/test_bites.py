@@ -51,6 +51,9 @@ def looks() -> list[Seen]:
         start = pool.settled(indebted=pool is STATIC)
         start.checks = (seen.append,)
         search([start], depth, only(kinds, pool.lowered))
+    for start in (themes.rested(), themes.consolidated()):
+        start.checks = (seen.append,)
+        search([start], 3, only(themes.LOAD, themes.DEMAND.lowered))
     return seen
 
 

@@ -6,11 +6,12 @@ functions replaced, the invariant fails.
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from prefork.policy import births, census, crash, engine, recycle, rules, shrink, sizing
+from prefork.policy import births, census, crash, demand, engine, estimates, recycle, rules, shrink, sizing
 from prefork.policy.model import Phase
 from prefork.policy.units import NS
 from tests.property import instants, themes
@@ -148,3 +149,47 @@ def look_around(bug: Bug) -> None:
     start = bug.pool.settled(indebted=bug.indebted)
     start.checks = (bug.caught_by,)
     search([start], bug.depth, only(bug.kinds, bug.pool.lowered))
+
+
+def always_due(*_inputs: object) -> bool:
+    """Estimates that fade at each look: whatever the load calls for, an extra look may call for something else."""
+    return True
+
+
+def at_any_time(_learnt: object) -> bool:
+    """As php-fpm's surplus without its second between two ends."""
+    return True
+
+
+def twice_as_many(pool: Census) -> int:
+    """As policy.md first had it: who boots is somebody to double."""
+    return max(0, max(1, pool.open) - pool.booting)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "planted", "caught_by"),
+    [
+        (estimates, "is_due", always_due, instants.nothing_is_due_before_the_next_check),
+        (demand, "may_shrink", at_any_time, inv.a_plan_performed_leaves_nothing_to_say),
+        (demand, "growth", twice_as_many, inv.a_plan_performed_leaves_nothing_to_say),
+    ],
+    ids=["estimates that fade at each look", "a surplus without a pause", "doubling by who boots"],
+)
+def test_a_bug_of_demand_is_caught(
+    module: ModuleType,
+    name: str,
+    planted: Callable[..., Any],
+    caught_by: Callable[[Seen], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for plants in (False, True):
+        if plants:
+            monkeypatch.setattr(module, name, planted)
+        found = []
+        for start in (themes.DEMAND.settled(), themes.rested(), themes.consolidated()):
+            start.checks = (caught_by,)
+            try:
+                search([start], 4, only(themes.LOAD, themes.DEMAND.lowered))
+            except AssertionError as error:
+                found.append({entry.name for entry in traceback.extract_tb(error.__traceback__)})
+        assert any(caught_by.__name__ in names for names in found) is plants

@@ -48,10 +48,7 @@ class Small(NamedTuple):
 
 def consolidated() -> World:
     """A pool that follows its load, after a rush: three workers hold a session each, and two of them are paused."""
-    world = DEMAND.settled()
-    world.goal(queue=6)
-    world.settle()
-    world.goal(queue=0)
+    world = rested()
     for name in world.ids(Phase.SERVING):
         world.sessions(name, 1)
     world.goal(arrivals=world.view.arrivals + 100, completions=world.view.completions + 100)  # the rush was short
@@ -62,6 +59,15 @@ def consolidated() -> World:
         world.wait(NS)
         world.beat()
     raise AssertionError("nobody is paused")
+
+
+def rested() -> World:
+    """The same pool when all have gone: three workers, and one is enough."""
+    world = DEMAND.settled()
+    world.goal(queue=6)
+    world.settle()
+    world.goal(queue=0)
+    return world
 
 
 def _small(low: int, sizing: Sizing, lowered: Sizing, recycle: RecycleConfig) -> Small:
