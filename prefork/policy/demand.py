@@ -129,7 +129,7 @@ def next_sample_at(learnt: Estimates, view: PoolView, limits: Limits, census: Ce
     quiet = not (learnt.rate or census.sessions or census.n < len(census.members) or (view.queue or 0) > 0)
     if learnt.sampled_at is None or (quiet and census.open <= limits.min_workers):
         return None
-    return learnt.sampled_at + es.interval_ns(view, limits)
+    return learnt.sampled_at + es.interval_ns(learnt, view, limits)
 
 
 def why_born(load: Load, needed: int, limits: Limits, census: Census) -> Because:

@@ -72,12 +72,13 @@ def is_due(estimates: Estimates, view: PoolView, limits: Limits, now: int) -> bo
     """Tell whether this look is a sample."""
     since = estimates.sampled_at
     moved = _arrived(view) > estimates.arrived or view.completions > estimates.completed
-    return since is None or moved or now >= since + interval_ns(view, limits)
+    return since is None or moved or now >= since + interval_ns(estimates, view, limits)
 
 
-def interval_ns(view: PoolView, limits: Limits) -> int:
-    """Return the longest time between two samples: shorter while somebody waits, who may wait for what is learnt."""
-    return min(SAMPLE_NS, limits.target_wait_ns) if (view.queue or 0) > 0 else SAMPLE_NS
+def interval_ns(learnt: Estimates, view: PoolView, limits: Limits) -> int:
+    """Return the time between two samples: shorter while somebody waits who may wait for what is learnt."""
+    waits = (view.queue or 0) > 0 and largest_need(learnt) < limits.max_workers
+    return min(SAMPLE_NS, limits.target_wait_ns) if waits else SAMPLE_NS
 
 
 def learn(estimates: Estimates, view: PoolView, now: int) -> Estimates:

@@ -44,6 +44,14 @@ def test_a_look_is_a_sample_when_somebody_came_or_went_and_once_a_second(
     assert is_due(Estimates(), view, HOLD, NOW)
 
 
+def test_a_pool_that_already_needs_its_max_learns_nothing_from_a_queue() -> None:
+    full = SEEN._replace(needs=((NOW, 20),))
+    view = totals(arrivals=8, queue=2)
+    assert not is_due(full, view, HOLD, NOW + s(0.99))
+    assert is_due(full, view, HOLD, NOW + s(1))
+    assert is_due(SEEN._replace(needs=((NOW, 19),)), view, HOLD, NOW + s(0.05))
+
+
 def test_the_first_sample_only_sees_where_the_totals_stand() -> None:
     first = learn(Estimates(), totals(queue=2), NOW)
     assert first == SEEN._replace(arrived=12)
