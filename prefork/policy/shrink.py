@@ -87,11 +87,11 @@ class _Going:
                 self._retire(worker, because(Reason.EMPTIED, sessions=worker.sessions, n=self.census.n))
 
     def idle(self) -> None:
-        """Retire who has been idle for `max_idle`, longest first."""
+        """Retire who has been idle for `max_idle`, longest first; nobody goes for one who still boots."""
         limit, now = self._limits.max_idle_ns, self._draft.now
         overstayed = [(idle_from(one, now), one.id, one) for one in self._idle_members()] if limit else []
         for since, _, worker in sorted(overstayed):
-            if since + limit <= now and self._need().births < 0:
+            if since + limit <= now and self._need().births + self.census.booting < 0:
                 figures = because(Reason.MAX_IDLE, idle_ns=now - since, max_idle_ns=limit, n=self.census.n)
                 self._retire(worker, figures)
 

@@ -333,6 +333,7 @@ IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9),
     ("view", "expected"),
     [
         pytest.param(pool(*map(serving, (1, 2, 3))), ["retire 1 max_idle"], id="idle for max_idle, above min"),
+        pytest.param(pool(serving(1), serving(2), booting(3)), [], id="nobody goes for one who still boots"),
         pytest.param(pool(serving(1), serving(2)), [], id="never below min"),
         pytest.param(
             pool(serving(1, 70), serving(2, 90), serving(3, 80)), ["retire 2 max_idle"], id="the longest first"
