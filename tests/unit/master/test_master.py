@@ -225,6 +225,20 @@ def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_
     assert master.board.config_of(1).app == works.app
 
 
+def test_a_reload_that_waits_for_one_that_fails_brings_its_own_config() -> None:
+    master = FakeMaster(min_workers=1)
+    works = master.config
+    broken, mended = (works.model_copy(update={"app": app}) for app in ("broken:App", "mended:App"))
+    configs = iter((broken, mended))
+    master.orders._reload = lambda: next(configs)
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
+    master.signal_after(1, signal.SIGHUP)
+    master.signal_after(1.01, signal.SIGHUP)
+    master.kernel.after(SECOND + 55_000_000, lambda: setattr(master.kernel, "broken_app", ""))
+    master.run(3)
+    assert master.board.config is mended
+
+
 @pytest.mark.parametrize("error", [ValueError("5000 digits"), RecursionError("nested"), ConfigError("no file")])
 def test_a_config_that_cannot_be_read_is_refused_and_the_pool_goes_on(error: Exception) -> None:
     master = FakeMaster(min_workers=1)
