@@ -145,6 +145,17 @@ class LifeClauses:
         client.is_over()
         assert worker.ended() == 0
 
+    def test_05_so_is_more_of_it_than_one_read_gives(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.echoes()
+        line, lines = f"echo {'x' * 58}\n".encode(), 3000  # so that each read, of a power of two bytes, ends a line
+        with worker.frozen():
+            worker.want(WANT_DRAIN)
+            client.socket.sendall(line * lines)
+        assert client.rest().count(b"\n") == lines
+        assert worker.ended() == 0
+
     def test_05_a_session_just_opened_may_still_send_its_request(self, start: Workers) -> None:
         worker = start()
         with worker.frozen():
