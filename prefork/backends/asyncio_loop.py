@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from prefork.backends.tether import Tether
 
 _LOOPS = ("auto", "asyncio", "uvloop")
+_EARLY_S = 0.001
+"""uvloop's timers are whole milliseconds from its last wake-up on: by so much one comes too early, and for nothing."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class _Visit:
             self._end()
             self.done.set_result(None)
         else:
-            self._timer = self._loop.call_later(guest.patience(), self._turn)
+            patience = guest.patience()
+            self._timer = self._loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
 
     def _end(self) -> None:
         self._loop.remove_reader(self.guest.fileno())
