@@ -10,6 +10,7 @@ wake the thread that sits there. It is made before the accept, so that who is ou
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from math import ceil
@@ -29,8 +30,14 @@ if TYPE_CHECKING:
     from prefork.backends.gate import Gate
     from prefork.backends.tether import Tether, WorkerSettings
 
+_log = logging.getLogger("prefork.worker")
+
 LONGEST_WAIT_MS: Final = 3_600_000
 """poll takes 24 days at most; a turn too early is harmless."""
+PATIENCE_NS: Final = 1_000_000_000
+"""No thread can be ended: one that doesn't come to hear of the drain's deadline is left behind after so long. A master
+that is there has dumped its stack by then.
+"""
 
 
 class Desk:
@@ -93,6 +100,26 @@ class SeatTurns(Turns):
         self.crew = crew
         self.desks: list[Desk] = []
         """Those that are free."""
+
+    @property
+    def is_done(self) -> bool:
+        """There is nothing left to do, or nothing that could be done about it."""
+        return super().is_done or self._left_ns() <= 0
+
+    def patience(self) -> float:
+        """Seconds that the next turn may wait for."""
+        return max(0, min(super().patience(), self._left_ns() / 1e9))
+
+    def stop(self) -> None:
+        """The last session is over; or else some are left behind, and the app is not told that they are over."""
+        if super().is_done:
+            super().stop()
+        else:
+            _log.error("left behind %d sessions, each in a callback that doesn't return", len(self.door.held))
+
+    def _left_ns(self) -> int:
+        """Until who is still at a desk is left behind."""
+        return self.tether.drain_by + PATIENCE_NS - self.now
 
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
         """Take a connection, if there is a desk for it."""

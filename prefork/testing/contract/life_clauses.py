@@ -212,6 +212,13 @@ class LifeClauses:
         worker.noted("closed DrainTimeoutError")
         assert worker.ended() == 0
 
+    def test_06_a_callback_that_does_not_return_prolongs_nothing(self, start: Workers) -> None:
+        worker = start(heartbeat_interval_ns=10 * MS, heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.channel.close()
+        assert worker.ended() == (0 if self.threaded else -signal.SIGALRM)
+
     def test_07_a_sweep_serves_what_is_queued_until_the_master_ends_it(self, start: Workers) -> None:
         worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)
         clients = [worker.connect(opened=False) for _ in range(10)]
