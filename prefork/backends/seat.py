@@ -4,8 +4,8 @@ Theory. The serving loop has listeners, channel and signals alone: it accepts, b
 session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile. So nothing of
 a session is touched by two threads: what others have to say to it is posted to its seat, and what it has to say to the
 worker is posted to the serving loop. A *desk* goes from one seat to the next: a poll, and an eventfd by which others
-wake the thread that sits there. It is made before the accept, so that who is out of descriptors accepts nobody. The
-*crew* is who sits there: threads, greenlets.
+wake the thread that sits there. It is made before the accept, so that who is out of descriptors, or of threads, accepts
+nobody. The *crew* is who sits there: threads, greenlets.
 """
 
 from __future__ import annotations
@@ -43,11 +43,15 @@ that is there has dumped its stack by then.
 class Desk:
     """One session's at a time."""
 
-    def __init__(self, poller: select.poll) -> None:
-        """`poller`: new, and empty. Raises OSError when no descriptor is free."""
-        self.poller = poller
+    def __init__(self, crew: Crew) -> None:
+        """Raises OSError when no descriptor is free, or nobody to sit here."""
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        poller.register(self._bell, POLLIN)
+        try:
+            self.poller = crew.poller()
+        except OSError:
+            os.close(self._bell)
+            raise
+        self.poller.register(self._bell, POLLIN)
 
     def wake(self) -> None:
         """Make the thread turn; from any other one."""
@@ -85,7 +89,10 @@ class Crew(Protocol):
         """Have `live` called, now, in a thread that does nothing else until it returns."""
 
     def poller(self) -> select.poll:
-        """A new poll, that waits as such a thread may wait."""
+        """A new poll, that waits as such a thread may wait.
+
+        Called before an accept, once for each who is to sit at the same time. Raises OSError where nobody more can.
+        """
 
     def ident(self) -> object:
         """The thread that calls this, as a value that can be compared."""
@@ -124,7 +131,7 @@ class SeatTurns(Turns):
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
         """Take a connection, if there is a desk for it."""
         if not self.desks:
-            self.desks.append(Desk(self.crew.poller()))
+            self.desks.append(Desk(self.crew))
         return super().accept(listener, family)
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Seat:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
+from prefork import App, wire
 from prefork.testing.contract import BackendContract
+from prefork.testing.contract.scripted import Scripted
+from prefork.testing.contract.waiting import until
+
+if TYPE_CHECKING:
+    from prefork.testing.contract.harness import Workers
 
 
 class TestSelectors(BackendContract):
@@ -22,3 +31,26 @@ class TestUvloop(BackendContract):
 class TestThreads(BackendContract):
     backend = "threads"
     threaded = True
+
+    def test_out_of_threads_it_accepts_nobody_and_goes_on_when_one_is_free(self, start: Workers) -> None:
+        worker = start(App(Scripted, started=lambda _: _allow_threads(2)))
+        first, second = worker.connect(), worker.connect()
+        third = worker.connect(opened=False)
+        third.say("echo in the end")
+        until(lambda: any("can't start new thread; 2 sessions" in line for line in worker.log))
+        second.echoes()
+        first.socket.close()
+        third.hears("in the end")
+        assert worker.slot[wire.ACCEPTED] == 3
+
+
+def _allow_threads(count: int) -> None:
+    """Refuse more, as the system does where a limit of processes is reached; root has none that a test could set."""
+    start = threading.Thread.start
+
+    def start_or_refuse(thread: threading.Thread) -> None:
+        if threading.active_count() > count:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    threading.Thread.start = start_or_refuse  # type: ignore[method-assign,assignment]
