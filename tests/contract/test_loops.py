@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from prefork import App, wire
+from prefork import App, Lines, Session, wire
+from prefork.backends.posted_link import PostedLink
 from prefork.testing.contract import BackendContract
-from prefork.testing.contract.scripted import Scripted
+from prefork.testing.contract.scripted import Scripted, note
 from prefork.testing.contract.waiting import until
 
 if TYPE_CHECKING:
@@ -42,6 +43,36 @@ class TestThreads(BackendContract):
         first.socket.close()
         third.hears("in the end")
         assert worker.slot[wire.ACCEPTED] == 3
+
+    def test_what_another_thread_asks_of_a_session_that_is_over_is_dropped(self, start: Workers) -> None:
+        worker = start(Outlived)
+        worker.connect(opened=False).socket.close()
+        assert worker.note() == "0 wait"
+
+
+class Outlived(Session[str]):
+    """A thread of its own speaks to it after its end."""
+
+    framer = Lines
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def opened(self) -> None:
+        threading.Thread(target=self.speak, daemon=True).start()
+
+    def closed(self, _exc: BaseException | None, /) -> None:
+        self.over.set()
+
+    def speak(self) -> None:
+        self.over.wait()
+        conn = self.conn
+        assert isinstance(conn, PostedLink)
+        conn.send(b"late")
+        conn.send_item("late")
+        conn.call_later(0, note, "late").cancel()
+        conn.close()
+        note(f"{len(conn._host.inbox)} wait")
 
 
 def _allow_threads(count: int) -> None:
