@@ -147,6 +147,7 @@ class WorkerRecord:
             self.drain_wanted,
             bool(words[wire.GATE] & wire.GATE_SPENT),
             self.born,
+            bool(words[wire.GATE] & wire.GATE_FULL),
         )
 
 

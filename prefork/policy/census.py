@@ -74,8 +74,8 @@ def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) 
 
 
 def free_places(worker: WorkerView, cap: int) -> int:
-    """Return how many sessions more a member may take, or soon will: none if it is spent, or paused by anybody."""
-    if worker.paused_by or worker.spent:
+    """Return how many sessions more a member may take, or soon will: none if full, spent, or paused by anybody."""
+    if worker.paused_by or worker.spent or worker.full:
         return 0
     return max(0, cap - worker.sessions) if cap > 1 else int(is_spare(worker))
 
