@@ -189,12 +189,12 @@ class Session(Generic[T]):
     def draining(self, seconds_left: float, /) -> None:
         """This worker is to end in `seconds_left`, and this session isn't idle: finish soon.
 
-        The rule. A session is *idle* when all of this holds: the peer's bytes end between two frames, everything sent
-        has left, no `call_later` and no `offload` is pending, reading isn't paused, and it has received something or is
-        older than 0.1 s (a request just sent may still be on its way). From the moment that the worker drains, a
-        session that is idle is closed at once, without this call; any other is told here, once, and closed as soon as
-        it becomes idle. What the kernel holds at that moment is read first. Who isn't idle by the deadline is aborted,
-        and `closed` gets a `DrainTimeoutError`.
+        The rule. A session is *idle* when all of this holds: the peer's bytes, those that the kernel holds included,
+        are all received and end between two frames, everything sent has left, no `call_later` and no `offload` is
+        pending, reading isn't paused, and it has received something or is older than 0.1 s (a request just sent may
+        still be on its way). From the moment that the worker drains, a session that is idle is closed at once, without
+        this call; any other is told here, once, and closed as soon as it becomes idle. Who isn't idle by the deadline
+        is aborted, and `closed` gets a `DrainTimeoutError`.
         """
 
     def closed(self, exc: BaseException | None, /) -> None:

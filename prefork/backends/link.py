@@ -48,7 +48,10 @@ _TROUBLE = (FramingError, WriteLimitError)
 
 
 class Link(Outlet):
-    """One connection and its session. A loop's subclass brings `pull`, `_interest`, `_shut`, `_release`, `_local`."""
+    """One connection and its session.
+
+    A loop's subclass brings `pull`, `_more_waits`, `_interest`, `_shut`, `_release`, `_local`.
+    """
 
     __slots__ = (
         "_decoder",
@@ -82,6 +85,10 @@ class Link(Outlet):
     @abstractmethod
     def pull(self) -> None:
         """Read once, if the kernel holds anything, and tell `chunk_in`, `eof_in` or `lost`."""
+
+    @abstractmethod
+    def _more_waits(self) -> bool:
+        """Whether the kernel holds bytes that the peer sent: then the loop will read them in its next turn."""
 
     @abstractmethod
     def _release(self, *, reset: bool) -> None:
@@ -311,8 +318,6 @@ class Link(Outlet):
             self._call(self.session.eof)
         self._receiving = False
         self._host.dirty.append(self)
-        if self._draining and self._reads:  # or it would be idle with a request that came while it was paused
-            self.pull()
 
     def _enter(self, state: int) -> None:
         self._state = state
@@ -327,7 +332,7 @@ class Link(Outlet):
     def _is_idle(self) -> bool:
         """The rule of `Session.draining`."""
         waits = self._out or self._backlog or self._pending or self._fresh_until
-        return not (waits or self._halted or self._decoder.rest())
+        return not (waits or self._halted or self._decoder.rest() or (self._reads and self._more_waits()))
 
     def _settle(self) -> None:
         """Close a draining session that is idle."""

@@ -45,10 +45,13 @@ class PostedLink(SocketLink):
         return self._state == CLOSED
 
     def _do(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any call
-        """Call it here, in the link's own thread, or have it called there: then its exception ends the session."""
+        """Call it here, in the link's own thread, or have it called there: then its exception ends the session.
+
+        A session that is over has no thread, and nobody would empty its inbox.
+        """
         if self._ident() == self._own:
             fn(*args)
-        else:
+        elif not self.is_over:
             self._host.post(self._call, fn, *args)
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
@@ -98,7 +101,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             return super().call_later(seconds, fn, *args)
         promise = PostedTimer(self)
-        self._host.post(promise.make, super().call_later, seconds, fn, *args)
+        self._do(promise.make, super().call_later, seconds, fn, *args)
         return promise
 
 

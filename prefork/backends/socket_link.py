@@ -67,6 +67,12 @@ class SocketLink(Link):
             else:
                 self.eof_in()
 
+    def _more_waits(self) -> bool:
+        try:
+            return bool(self.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def unread(self, error: OSError) -> None:
         """Reading failed; that nothing was there is no failure."""
         if not isinstance(error, BlockingIOError):

@@ -71,6 +71,7 @@ class Tether:
         "_closed",
         "_errors",
         "_outbox",
+        "_overdue",
         "_published",
         "_refused",
         "_ring_at",
@@ -108,6 +109,7 @@ class Tether:
         self._rung_at = self._rung_rss = 0
         self._turn_at = 0
         self._outbox: list[bytes] = []
+        self._overdue = False
         self._published = (0, 0)
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -220,6 +222,12 @@ class Tether:
         """Nobody waits, nor ever will."""
         self.gate.queue_empty()
         self._publish()
+
+    def deadline_passed(self) -> None:
+        """The drain's deadline is over: nobody is taken any more, and no turn is wanted for it again."""
+        self._overdue = True
+        self.queue_empty()
+        self._plan()
 
     # -- the master ------------------------------------------------------------------------------------------------
 
@@ -337,7 +345,9 @@ class Tether:
             self._rung_rss = rss
 
     def _plan(self) -> None:
-        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
+        at = min(self._beat_at, self.gate.retry_at or NEVER, self._ring_at)
+        if not self._overdue:
+            at = min(at, self.drain_by)
         if self._outbox:
             at = min(at, self._turn_at + _RETRY_NS)
         self.next_at = at

@@ -248,8 +248,12 @@ class Scoreboard:
             self.fatal = AppError(f"app {mold.config.app!r}: the process that imported it ended ({how})")
 
     def _mold_failed(self, failed: wire.MoldFailed) -> None:
-        """The first one ends the pool; after a reload that failed, the config that works is the next one too."""
-        self.next_config = self.config
+        """The first one ends the pool; after a reload that failed, the config that works is the next one too.
+
+        But for a reload that waited for it: that brings its own.
+        """
+        if not self.goals.reload_wanted:
+            self.next_config = self.config
         if not self.generation and self.fatal is None:
             self.fatal = AppError(failed.text, failed.frames)
 

@@ -145,6 +145,17 @@ class LifeClauses:
         client.is_over()
         assert worker.ended() == 0
 
+    def test_05_so_is_more_of_it_than_one_read_gives(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.echoes()
+        line, lines = f"echo {'x' * 58}\n".encode(), 3000  # so that each read, of a power of two bytes, ends a line
+        with worker.frozen():
+            worker.want(WANT_DRAIN)
+            client.socket.sendall(line * lines)
+        assert client.rest().count(b"\n") == lines
+        assert worker.ended() == 0
+
     def test_05_a_session_just_opened_may_still_send_its_request(self, start: Workers) -> None:
         worker = start()
         with worker.frozen():
@@ -200,6 +211,13 @@ class LifeClauses:
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
         worker.noted("closed DrainTimeoutError")
         assert worker.ended() == 0
+
+    def test_06_a_callback_that_does_not_return_prolongs_nothing(self, start: Workers) -> None:
+        worker = start(heartbeat_interval_ns=10 * MS, heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.channel.close()
+        assert worker.ended() == (0 if self.threaded else -signal.SIGALRM)
 
     def test_07_a_sweep_serves_what_is_queued_until_the_master_ends_it(self, start: Workers) -> None:
         worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)

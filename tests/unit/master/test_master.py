@@ -14,7 +14,8 @@ from prefork.errors import AppError, ConfigError
 from prefork.master.facts import WorkerSaid
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
-from prefork.policy.model import Owner, Phase, Reason, WorkerId
+from prefork.master.records import WorkerRecord
+from prefork.policy.model import Because, Drain, Kill, KillStep, Owner, Phase, Reason, Retire, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -225,6 +226,20 @@ def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_
     assert master.board.config_of(1).app == works.app
 
 
+def test_a_reload_that_waits_for_one_that_fails_brings_its_own_config() -> None:
+    master = FakeMaster(min_workers=1)
+    works = master.config
+    broken, mended = (works.model_copy(update={"app": app}) for app in ("broken:App", "mended:App"))
+    configs = iter((broken, mended))
+    master.orders._reload = lambda: next(configs)
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
+    master.signal_after(1, signal.SIGHUP)
+    master.signal_after(1.01, signal.SIGHUP)
+    master.kernel.after(SECOND + 55_000_000, lambda: setattr(master.kernel, "broken_app", ""))
+    master.run(3)
+    assert master.board.config is mended
+
+
 @pytest.mark.parametrize("error", [ValueError("5000 digits"), RecursionError("nested"), ConfigError("no file")])
 def test_a_config_that_cannot_be_read_is_refused_and_the_pool_goes_on(error: Exception) -> None:
     master = FakeMaster(min_workers=1)
@@ -314,6 +329,22 @@ def test_the_log_lines_that_a_worker_lost_are_counted_after_its_end_too() -> Non
     kernel.after(3 * SECOND, lambda: totals.append(master.reporter.status()["master"]["log_lines_dropped"]))
     master.run(4)
     assert totals == [7, 7]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Drain(WorkerId(1), 10 * SECOND, Because(Reason.REQUESTED)),
+        Kill(WorkerId(1), KillStep.KILL, Because(Reason.HARD_RSS)),
+    ],
+)
+def test_a_no_to_retirement_that_crossed_with_a_later_order_takes_nothing_of_that_back(order: Drain | Kill) -> None:
+    worker = WorkerRecord(WorkerId(1), 1, 0)
+    worker.said(wire.Ready(), 1)
+    worker.obey(Retire(WorkerId(1), Because(Reason.SURPLUS)), 2)
+    worker.obey(order, 3)
+    worker.said(wire.Declined(), 4)
+    assert worker.ordered is order.because.reason
 
 
 def test_each_party_resumes_its_own_pause_alone() -> None:

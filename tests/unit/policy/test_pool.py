@@ -57,6 +57,12 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
         ),
         pytest.param(SPARE, pool(serving(1), serving(2), queue=-1), [], id="a queue below nothing is none"),
         pytest.param(
+            CAP_TEN,
+            pool(*(serving(each, sessions=4, full=True) for each in range(1, 5)), queue=6),
+            ["spawn few_spares"] * 3,
+            id="what a loop can't hold is no free place, whatever max_sessions says",
+        ),
+        pytest.param(
             CAP_ONE, pool(serving(1), serving(2), queue=3), ["spawn few_spares"] * 3, id="with cap one, one for each"
         ),
         pytest.param(
