@@ -56,7 +56,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             super().send(data)
         else:
-            self._do(super().send, bytes(data))
+            self._do(super().send, bytes(memoryview(data)))
 
     def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
@@ -98,7 +98,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             return super().call_later(seconds, fn, *args)
         promise = PostedTimer(self)
-        self._host.post(promise.make, super().call_later, seconds, fn, *args)
+        self._host.post(self._call, promise.make, super().call_later, seconds, fn, *args)
         return promise
 
 
