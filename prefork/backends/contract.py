@@ -8,9 +8,11 @@ everything through a `Tether`, which does the talking to the master; what a loop
  3. The cap is exact: never more than max_sessions at once, and below it again one more is accepted.
  4. Retire: without a session the worker ends; with one it says DECLINED and serves on.
  5. Drain: nothing is accepted any more, what is idle is closed at once, the rest as soon as it is idle.
- 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns.
+ 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns. Where one has a
+    thread that blocks, the loop sleeps until the master kills the worker.
  7. Sweep: a drain with SWEEP still accepts, until SWEEP falls or the listener is shut down.
- 8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain.
+ 8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain. Who
+    has not ended a heartbeat_timeout after the deadline dies of the interval timer, however well the loop turns.
  9. The beat comes from the serving loop: HEARTBEAT moves while it turns and stands still while a callback blocks; while
     it idles, it wakes once a heartbeat_interval and for nothing else.
 10. Figures: ACCEPTED - CLOSED is the sessions held; IDLE_SINCE is 0 exactly while there is one.

@@ -74,6 +74,8 @@ class Door:
         self._gate = tether.gate
         self._loop = loop
         self._told = False
+        self._expired: set[Held] = set()
+        """Who was told that the deadline is reached; in a thread of its own it may take a while to end."""
         for listener in listeners:
             prepare(listener)
 
@@ -101,7 +103,8 @@ class Door:
             self._host.drain([*self.held], now)
         if tether.drain_by <= now:
             tether.queue_empty()
-            for each in [*self.held]:
+            for each in self.held - self._expired:
+                self._expired.add(each)
                 each.expire()
         self._regate()
 

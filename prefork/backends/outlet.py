@@ -83,7 +83,7 @@ class Outlet(Conn):
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
         """Queue `data`."""
-        if self._own_eof:
+        if self._own_eof and not self._state:
             self._say_no_more(data)
         piece = data if type(data) is bytes else bytes(memoryview(data))
         if piece and not self._state:

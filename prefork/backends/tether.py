@@ -6,7 +6,8 @@ that a stuck loop looks stuck. A signal to a worker is the operator's way in: it
 which alone orders, rings back. The end of the channel means that the master died.
 
 Each beat re-arms ITIMER_REAL, whose default action is to die: neither EOF nor a Python signal handler ends a worker
-that can't look.
+that can't look. The end of the channel arms it for the last time: an orphan whose loop turns may still wait for ever,
+for a thread that a session has blocked.
 """
 
 from __future__ import annotations
@@ -267,6 +268,7 @@ class Tether:
         self._outbox.clear()
         self.gate.orphan()
         self._drain_until(now + self.settings.drain_timeout_ns)
+        _die_in(max(0, self.drain_by - now) + self.settings.heartbeat_timeout_ns)
 
     def _look(self, now: int) -> None:
         """Act on the words of the master."""
@@ -314,7 +316,8 @@ class Tether:
 
     def _beat(self, now: int) -> None:
         settings = self.settings
-        signal.setitimer(signal.ITIMER_REAL, (settings.heartbeat_timeout_ns + settings.drain_timeout_ns) / 1e9)
+        if not self.orphaned:
+            _die_in(settings.heartbeat_timeout_ns + settings.drain_timeout_ns)
         slot = self.slot
         slot[wire.HEARTBEAT] = now
         slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
@@ -337,7 +340,14 @@ class Tether:
             self._rung_rss = rss
 
     def _plan(self) -> None:
-        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
+        at = min(self._beat_at, self.gate.retry_at or NEVER, self._ring_at)
+        if self.drain_by > self._turn_at:  # the loop sees to it in the first turn that begins afterwards
+            at = min(at, self.drain_by)
         if self._outbox:
             at = min(at, self._turn_at + _RETRY_NS)
         self.next_at = at
+
+
+def _die_in(ns: int) -> None:
+    """Die of SIGALRM, unless another instant is set before."""
+    signal.setitimer(signal.ITIMER_REAL, ns / 1e9)
