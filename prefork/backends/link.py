@@ -12,7 +12,8 @@ callbacks never overlap, what one callback sends leaves in one piece, and `close
 Input is *halted* while the session pauses reading or is no longer OPEN: then nothing is read, and what was read stays
 in the decoder. Output is the other half's affair: `outlet`.
 
-Only `Exception` is the session's own affair: SystemExit and KeyboardInterrupt leave the loop and end the worker.
+Whatever the user's code raises is the session's own affair (gevent's Timeout and asyncio's CancelledError are no
+`Exception`); SystemExit and KeyboardInterrupt alone leave the loop and end the worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
 from prefork.app.session import Address, DrainTimeoutError, Session, WriteLimitError
-from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet
+from prefork.backends.host import LEAVING
+from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet, check_limits
 from prefork.backends.pending import LinkJob, LinkTimer
 from prefork.backends.preface import address
 
@@ -114,7 +116,10 @@ class Link(Outlet):
             self._speak(app.framer_of(session))
             self._heeds = type(session).flushed is not Session.flushed
             session.opened()
-        except Exception as error:  # noqa: BLE001 - the user's code
+            check_limits(session)
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
     def chunk_in(self, chunk: bytes) -> None:
@@ -131,7 +136,9 @@ class Link(Outlet):
                 self.session.received(item)
             else:
                 self._deliver()
-        except Exception as error:  # noqa: BLE001 - the user's code
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
         self._receiving = False
         if self._out or self._state:
@@ -343,10 +350,12 @@ class Link(Outlet):
         """Run the user's code."""
         try:
             fn(*args)
-        except Exception as error:  # noqa: BLE001 - the user's code
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Let go what was sent before the error, and end."""
         if isinstance(error, FramingError) and error.reply:
             self._out.append(error.reply)
@@ -358,7 +367,7 @@ class Link(Outlet):
             _log.error("session with %s ended by %s", self.peer, _brief(error), exc_info=error)
         self._finish(error)
 
-    def _finish(self, why: Exception | None) -> None:
+    def _finish(self, why: BaseException | None) -> None:
         if self._state == CLOSED:
             return
         reset = self._state == ABORTING
@@ -375,13 +384,15 @@ class Link(Outlet):
         if session is not _OVER:
             try:
                 session.closed(why)
-            except Exception as error:  # noqa: BLE001 - the user's code
+            except LEAVING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the user's code
                 _log.exception("session with %s: closed() raised %s", self.peer, _brief(error))
         self._release(reset=reset)
         self._host.tether.session_closed()
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     """The error as one line; an exception whose own text fails is named alone."""
     try:
         return f"{type(error).__name__}: {error}"

@@ -11,7 +11,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Never
 
-from prefork.app.session import Conn, WriteLimitError
+from prefork.app.framing.base import as_bytes
+from prefork.app.session import Conn, WriteLimitError, WriteLimits
 from prefork.backends.backlog import Backlog, send_pieces
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ OPEN, CLOSING, ABORTING, CLOSED = range(4)
 """States of a link: see `link`."""
 WANTED, DONE = 1, 2
 """Of an end: it is to be told, and it was."""
+
+
+def check_limits(session: Session[Any]) -> None:
+    """Raise TypeError where the session's limits are none: later they are looked at outside of its callbacks."""
+    limits = session.write_limits
+    if not isinstance(limits, WriteLimits):
+        raise TypeError(f"write_limits {limits!r:.60} of {type(session).__qualname__}: expected a WriteLimits")
 
 
 class Outlet(Conn):
@@ -64,7 +72,7 @@ class Outlet(Conn):
         """Run the user's code: its exception ends this session and nothing else."""
 
     @abstractmethod
-    def _finish(self, why: Exception | None) -> None:
+    def _finish(self, why: BaseException | None) -> None:
         """End, if it hasn't yet."""
 
     @abstractmethod
@@ -75,7 +83,7 @@ class Outlet(Conn):
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
         """Queue `data`."""
-        if self._own_eof:
+        if self._own_eof and not self._state:
             self._say_no_more(data)
         piece = data if type(data) is bytes else bytes(memoryview(data))
         if piece and not self._state:
@@ -90,6 +98,8 @@ class Outlet(Conn):
         encode = self._encode
         piece = encode(item)
         if piece:
+            if type(piece) is not bytes:
+                piece = as_bytes(piece, f"{getattr(encode, '__qualname__', encode)}()")
             out = self._out
             if not out and not self._receiving:
                 self._host.dirty.append(self)

@@ -59,7 +59,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             super().send(data)
         else:
-            self._do(super().send, bytes(data))
+            self._do(super().send, bytes(memoryview(data)))
 
     def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""

@@ -46,9 +46,11 @@ DEFAULT_LIMIT: Final = 64 * 1024
 class FramingError(ValueError):
     """The peer's bytes are no frame; it ends that session, after `reply` was sent: the protocol's own word for it."""
 
+    reply: bytes = b""
+
     def __init__(self, text: str, reply: bytes = b"") -> None:
         super().__init__(text)
-        self.reply = reply
+        self.reply = as_bytes(reply, "FramingError.reply")
 
 
 class Need(Enum):

@@ -213,7 +213,8 @@ class LifeClauses:
         assert worker.ended() == 0
 
     def test_06_a_callback_that_does_not_return_prolongs_nothing(self, start: Workers) -> None:
-        worker = start(heartbeat_interval_ns=10 * MS, heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+        beat = 5000 if self.threaded else 50
+        worker = start(heartbeat_interval_ns=10 * MS, heartbeat_timeout_ns=beat * MS, drain_timeout_ns=50 * MS)
         worker.connect().say("block")
         worker.noted("blocked")
         worker.channel.close()
@@ -248,6 +249,18 @@ class LifeClauses:
         assert worker.ended() == 0
         assert worker.slot[wire.ACCEPTED] == 4
 
+    def test_06_a_worker_that_waits_for_a_blocked_session_after_it_sleeps(self, start: Workers) -> None:
+        worker = start()
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 10 * MS)
+        elapse(20 * MS)
+        cpu = worker.cpu_ns
+        elapse(100 * MS)
+        assert worker.cpu_ns - cpu < 25 * MS
+        worker.unlatch()
+        assert worker.ended() == 0
+
     # -- the master's death --------------------------------------------------------------------------------------------
 
     def test_08_when_the_channel_ends_an_idle_worker_is_gone(self, start: Workers) -> None:
@@ -277,6 +290,13 @@ class LifeClauses:
         until(lambda: select.select([worker.channel], [], [], 0)[0])
         worker.channel.close()
         assert worker.ended() == 0
+
+    def test_08_an_orphan_that_does_not_end_dies_of_its_interval_timer(self, start: Workers) -> None:
+        worker = start(heartbeat_interval_ns=20 * MS, heartbeat_timeout_ns=300 * MS, drain_timeout_ns=100 * MS)
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.channel.close()
+        assert worker.ended() == -signal.SIGALRM
 
     # -- beat ----------------------------------------------------------------------------------------------------------
 
