@@ -171,6 +171,7 @@ def test_the_config_is_frozen_and_hashable() -> None:
     [
         pytest.param("25%", 5, id="percent of max_workers"),
         pytest.param("33%", 6, id="rounded down"),
+        pytest.param("50%", 10, id="half of it"),
         pytest.param("1%", 1, id="at least one"),
         pytest.param(7, 7, id="a number"),
         pytest.param("7", 7, id="a number as text, as the environment has it"),

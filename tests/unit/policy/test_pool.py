@@ -202,6 +202,7 @@ def test_a_surplus_of_spares_never_goes_below_min() -> None:
     config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
     plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
     assert said(plan) == ["retire 1 surplus"]
+    assert plan.next_check_at == NOW + s(29)
 
 
 def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
@@ -303,6 +304,7 @@ def test_a_busy_surplus_is_looked_at_again() -> None:
     plan = plan_for(STATIC, pool(*map(busy, range(1, 5))))
     assert said(plan) == []
     assert plan.next_check_at == NOW + s(1)
+    assert plan_for(STATIC, pool(*map(serving, range(1, 6)))).next_check_at == NOW + s(29)
 
 
 @pytest.mark.parametrize(
