@@ -32,6 +32,7 @@ POOL = "default"
 _VIEW = TypeAdapter(PoolView)
 _FOLD_BURST = 5
 _FOLD_NS = 1_000_000_000
+_FOLD_KINDS = 1000
 _GATE_WORDS = {
     wire.GATE_FULL: "full",
     wire.GATE_PAUSED: "paused",
@@ -52,6 +53,8 @@ class Folder:
         since, passed, folded = self._kinds.get(kind, (now, 0, 0))
         if now - since >= _FOLD_NS:
             since, passed = now, 0
+        if len(self._kinds) >= _FOLD_KINDS:  # a kind may have the user's own words in it: no two need be the same
+            self._kinds = {other: each for other, each in self._kinds.items() if now - each[0] < _FOLD_NS}
         if passed >= _FOLD_BURST:
             self._kinds[kind] = since, passed, folded + 1
             return None
