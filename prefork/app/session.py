@@ -190,11 +190,11 @@ class Session(Generic[T]):
         """This worker is to end in `seconds_left`, and this session isn't idle: finish soon.
 
         The rule. A session is *idle* when all of this holds: the peer's bytes, those that the kernel holds included,
-        are all received and end between two frames, everything sent has left, no `call_later` and no `offload` is
-        pending, reading isn't paused, and it has received something or is older than 0.1 s (a request just sent may
-        still be on its way). From the moment that the worker drains, a session that is idle is closed at once, without
-        this call; any other is told here, once, and closed as soon as it becomes idle. Who isn't idle by the deadline
-        is aborted, and `closed` gets a `DrainTimeoutError`.
+        are all received and end between two frames, everything sent has left (under H11: a response to every request),
+        no `call_later` and no `offload` is pending, reading isn't paused, and it has received something or is older
+        than 0.1 s (a request just sent may still be on its way). From the moment that the worker drains, a session that
+        is idle is closed at once, without this call; any other is told here, once, and closed as soon as it becomes
+        idle. Who isn't idle by the deadline is aborted, and `closed` gets a `DrainTimeoutError`.
         """
 
     def closed(self, exc: BaseException | None, /) -> None:

@@ -338,8 +338,10 @@ class Link(Outlet):
 
     def _is_idle(self) -> bool:
         """The rule of `Session.draining`."""
-        waits = self._out or self._backlog or self._pending or self._fresh_until
-        return not (waits or self._halted or self._decoder.rest() or (self._reads and self._more_waits()))
+        waits = self._out or self._backlog or self._pending or self._fresh_until or self._halted
+        if waits or self._decoder.unanswered or self._decoder.rest():
+            return False
+        return not (self._reads and self._more_waits())
 
     def _settle(self) -> None:
         """Close a draining session that is idle."""

@@ -108,7 +108,10 @@ class Orders:
             each.paused_by -= {Owner.OPERATOR}
 
     def _named(self, order: str, worker: object) -> list[WorkerRecord]:
-        return [*self._board.workers.values()] if worker is None else [self._worker(order, worker)]
+        if worker is None:
+            return [*self._board.workers.values()]
+        named = self._worker(order, worker)
+        return [named, *self._board.heirs(named.id)]
 
     def _worker(self, order: str, worker: object) -> WorkerRecord:
         known = self._board.workers

@@ -119,6 +119,10 @@ class Scoreboard:
         old = self.workers.get(replaces) if replaces is not None else None
         return self.goals.paused or (old is not None and Owner.OPERATOR in old.paused_by)
 
+    def heirs(self, worker: WorkerId) -> list[WorkerRecord]:
+        """Who boots to take the worker's place: the operator's pauses and resumes of it are theirs too."""
+        return [each for each in self.workers.values() if each.replaces == worker and each.phase is Phase.BOOTING]
+
     # -- out
 
     def accepting(self, kernel: Kernel) -> list[WorkerId]:
@@ -217,8 +221,9 @@ class Scoreboard:
                 self.goals.stop(now, self.limits)
         else:
             worker.said(record, now)
-        if isinstance(record, wire.Ready) and self.paused_by_operator(worker.replaces):  # since its birth, maybe
-            worker.paused_by |= {Owner.OPERATOR}
+        if isinstance(record, wire.Request) and record.owner == Owner.OPERATOR and record.act in ("pause", "resume"):
+            for heir in self.heirs(worker.id):
+                heir.said(record, now)
 
     def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork import wire
+from prefork import H11, Request, Response, Session, wire
 from prefork.testing.contract import Scripted, Workers, note
 from prefork.testing.contract.harness import MS
 from prefork.testing.contract.waiting import until
@@ -40,6 +40,20 @@ class Tasks(Scripted):
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
                 note("refused")
+
+
+class Answering(Session[Any]):
+    """Answers each request in a task."""
+
+    framer = H11()
+
+    def received(self, request: Request, /) -> None:
+        note("received")
+        self.task = asyncio.ensure_future(self.answer(request))
+
+    async def answer(self, request: Request) -> None:
+        await asyncio.sleep(0.05)
+        self.send(Response(200, (), request.target.encode()))
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -88,3 +102,13 @@ def test_a_task_that_does_not_end_is_reported_with_the_line_that_made_it_and_the
     made = Tasks.do_stubborn.__code__
     assert worker.log[1].startswith("a task does not end when cancelled: ")
     assert worker.log[1].endswith(f"made at {made.co_filename}:{made.co_firstlineno + 1}")
+
+
+def test_a_request_that_a_task_answers_is_answered_before_a_drain_ends_its_session(start: Workers) -> None:
+    worker = start(Answering)
+    client = worker.connect(opened=False)
+    client.socket.sendall(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n")
+    worker.noted("received")
+    worker.want(WANT_DRAIN)
+    assert client.rest().endswith(b"\r\n\r\n/slow")
+    assert worker.ended() == 0

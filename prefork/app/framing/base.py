@@ -95,6 +95,11 @@ class Decoder(ABC, Generic[T_co]):
     def rest(self) -> bytes:
         """The bytes fed and not yet made into items; empty between two frames."""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the item given last has still to be answered (see `Framer.pair`): until then no session is idle."""
+        return False
+
 
 class Framer(ABC, Generic[T]):
     """How items of type T travel. A frozen value; a class that needs no arguments may stand for its instance."""

@@ -11,7 +11,7 @@ import pytest
 
 from prefork import wire
 from prefork.errors import AppError, ConfigError
-from prefork.master.facts import WorkerSaid
+from prefork.master.facts import Asked, WorkerSaid
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
 from prefork.master.records import WorkerRecord
@@ -370,13 +370,30 @@ def test_each_party_resumes_its_own_pause_alone() -> None:
     assert seen == [app, both, app, both, app, frozenset()]
 
 
-def test_a_pause_that_comes_while_the_successor_boots_is_the_successors_too() -> None:
+@pytest.mark.parametrize("ask", ["signal", "command"])
+@pytest.mark.parametrize(
+    ("asked", "paused"),
+    [
+        pytest.param([(2, "pause", 1)], True, id="a pause"),
+        pytest.param([(0.5, "pause", 1), (2, "resume", 1)], False, id="a resume"),
+        pytest.param([(0.5, "pause", 1), (2, "resume", 2)], False, id="its own resume, while the other stays paused"),
+    ],
+)
+def test_what_comes_for_a_worker_while_its_successor_boots_is_for_that_too(
+    asked: list[tuple[float, str, int]], paused: bool, ask: str
+) -> None:
     master = FakeMaster(min_workers=1, sizing={"kind": "static"})
     kernel = master.kernel
+
+    def tell(act: str, worker: int) -> None:
+        said = WorkerSaid(WorkerId(worker), wire.Request(act, "operator"))
+        kernel.tell_master(said if ask == "signal" else Asked(1, act, {"worker": worker}))
+
     kernel.after(SECOND, lambda: setattr(kernel, "boot_ns", 2 * SECOND))
     master.signal_after(1, signal.SIGHUP)
-    kernel.after(2 * SECOND, lambda: kernel.tell_master(WorkerSaid(WorkerId(1), wire.Request("pause", "operator"))))
+    for at, act, worker in asked:
+        kernel.after(round(at * SECOND), partial(tell, act, worker))
     left: list[tuple[int, frozenset[Owner]]] = []
     kernel.after(5 * SECOND, lambda: left.extend((each.id, each.paused_by) for each in master.board.workers.values()))
     master.run(6)
-    assert left == [(2, frozenset({Owner.OPERATOR}))]
+    assert left == [(2, frozenset({Owner.OPERATOR} if paused else ()))]
