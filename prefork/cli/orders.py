@@ -15,7 +15,10 @@ from prefork.errors import AppError, ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Worker = Annotated[str | None, Parameter(help="A worker's number, as `prefork status` shows it.")]
+_WORKER = Parameter(help="A worker's number, as `prefork status` shows it.")
+Worker = Annotated[str | None, _WORKER]
+Named = Annotated[str, _WORKER]
+Size = Annotated[str, Parameter(help="8, 4..12, or auto.")]
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a reload: it takes as long as the app's import."""
 
@@ -32,13 +35,13 @@ def resume(worker: Worker = None, /, *, config: Config = None, control: Control 
     return 0
 
 
-def drain(worker: str, /, *, config: Config = None, control: Control = None) -> int:
+def drain(worker: Named, /, *, config: Config = None, control: Control = None) -> int:
     """Let one worker finish its sessions and go; another takes its place."""
     _order(find(config, control), "drain", **_named(worker))
     return 0
 
 
-def scale(size: str, /, *, config: Config = None, control: Control = None) -> int:
+def scale(size: Size, /, *, config: Config = None, control: Control = None) -> int:
     """Keep N workers, or between LOW..HIGH, or as many as the config says: auto."""
     _order(find(config, control), "scale", **_bounds(size))
     return 0
