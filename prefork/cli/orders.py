@@ -50,17 +50,19 @@ def scale(size: Size, /, *, config: Config = None, control: Control = None) -> i
 def reload(*, config: Config = None, control: Control = None) -> int:
     """Read config and code again; every worker is replaced, no session lost."""
     path = find(config, control)
-    before = int(_order(path, "reload")["generation"])
+    answer = _order(path, "reload")
+    serving = int(answer["generation"])
+    before = int(answer.get("newest", serving))  # one that imports already has not seen what is to be read now
     while True:
         status = _order(path, "status")
         now = int(status["master"]["generation"])
         if now > before:
-            print(f"reload: generation {now} is ready; the workers of generation {before} are being replaced")  # noqa: T201 - the command's output
+            print(f"reload: generation {now} is ready; the workers of older ones are being replaced")  # noqa: T201 - the command's output
             return 0
         for mold in status["mold"]:
             if mold["generation"] > before and mold["phase"] in ("failed", "gone"):
                 why = mold["error"] or "the process that imported it ended"
-                raise AppError(f"reload: generation {before} goes on: {why}")
+                raise AppError(f"reload: generation {serving} goes on: {why}")
         time.sleep(_LOOK_EVERY)
 
 
