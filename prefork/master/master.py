@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import random
@@ -98,13 +99,16 @@ def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
     """The control socket; one that can't be made is a warning, never fatal."""
     if config.control is False:
         return None
+    path = Path(config.control or default_control(os.getpid())).absolute()
     try:
         if config.control is None:
             make_control_folder()
-        path = config.control or default_control(os.getpid())
-        return ControlServer(str(Path(path).absolute()), kernel.watch, kernel.unwatch)
+        return ControlServer(str(path), kernel.watch, kernel.unwatch)
     except (OSError, PreforkError) as error:
-        _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", error)
+        why = f"{path}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why = f"{path}: another instance listens there, or it is no socket"
+        _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", why)
         return None
 
 

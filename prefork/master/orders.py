@@ -82,7 +82,8 @@ class Orders:
                 self._board.goals.scale = self._board.goals.bounds = None
             case "reload", {**nothing} if not nothing:
                 self.reload()
-                return {"generation": self._board.generation}
+                generation = self._board.generation
+                return {"generation": generation, "newest": max([generation, *self._board.molds])}
             case _:
                 known = ", ".join(sorted([*self._queries, *_ORDERS]))
                 raise ConfigError(f"command {command!r} with {args} is not known; known: {known}")

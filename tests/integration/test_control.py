@@ -121,6 +121,15 @@ def test_a_socket_that_cannot_be_made_is_a_warning(prefork_pool: Start, tmp_path
     with Client(pool) as client:
         assert client.ask("hello") == "hello"
     assert "WARNING master: no control socket" in pool.log
+    assert f"{tmp_path / 'file' / 'ctl'}: Not a directory\n" in pool.log
+
+
+def test_a_second_instance_of_the_same_control_says_whose_it_is(prefork_pool: Start) -> None:
+    first = prefork_pool(Echo)
+    second = prefork_pool(Echo, control=first.control, wait=False)
+    with Client(second) as client:
+        assert client.ask("hello") == "hello"
+    assert f"{first.control}: another instance listens there, or it is no socket\n" in second.log
 
 
 def test_a_regular_file_at_the_place_of_the_socket_is_left_alone(prefork_pool: Start, tmp_path: Path) -> None:
