@@ -42,6 +42,7 @@ everything through a `Tether`, which does the talking to the master; what a loop
 33. What the user's code asks of worker and server reaches the master as a request of the app.
 34. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
     sessions that are open go on. A sweep accepts all the same.
+35. `hold`: until its release a session isn't idle, and a drain waits for it.
 """
 
 from __future__ import annotations

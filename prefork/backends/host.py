@@ -149,6 +149,9 @@ class TiedWorker(Worker):
     def __init__(self, tether: Tie) -> None:
         self._tether = tether
 
+    def __repr__(self) -> str:
+        return f"worker {self.id} of {self.name}"
+
     @property
     def id(self) -> int:
         """Its number."""

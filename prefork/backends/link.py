@@ -25,19 +25,20 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
-from prefork.app.session import Address, DrainTimeoutError, Session, WriteLimitError
+from prefork.app.session import DrainTimeoutError, Session, WriteLimitError
+from prefork.backends.ends import ABORTING, CLOSED, CLOSING, OPEN
 from prefork.backends.host import LEAVING
-from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet, check_limits
-from prefork.backends.pending import LinkJob, LinkTimer
-from prefork.backends.preface import address
+from prefork.backends.outlet import DONE, WANTED, Outlet, check_limits
+from prefork.backends.pending import LinkHold, LinkJob, LinkTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.session import R, Timer
-    from prefork.app.worker import Server, Worker
+    from prefork.app.session import Hold, R, Timer
     from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
+
+    Pending = LinkTimer | LinkJob | LinkHold
 
 _log = logging.getLogger("prefork.session")
 
@@ -57,12 +58,9 @@ class Link(Outlet):
 
     __slots__ = (
         "_decoder",
-        "_draining",
         "_eof",
         "_fresh_until",
         "_halted",
-        "_listener",
-        "_peer",
         "_pending",
         "session",
     )
@@ -71,15 +69,12 @@ class Link(Outlet):
 
     def __init__(self, host: Host, transmit: Callable[[Piece], int], peer: object, listener: object) -> None:
         """`transmit` as Outlet's; names as socket's."""
-        super().__init__(host, transmit)
-        self._peer = peer
-        self._listener = listener
+        super().__init__(host, transmit, peer, listener)
         self._halted = False
         """Nothing may be received: the session pauses reading, or isn't OPEN."""
         self._eof = 0
-        self._draining = False
         self._fresh_until = 0
-        self._pending: set[LinkTimer | LinkJob] | None = None
+        self._pending: set[Pending] | None = None
         self.session = _OVER
 
     # -- what the loop brings ------------------------------------------------------------------------------------------
@@ -95,10 +90,6 @@ class Link(Outlet):
     @abstractmethod
     def _release(self, *, reset: bool) -> None:
         """Close the connection and forget the link. `reset`: so that the peer sees a reset."""
-
-    @abstractmethod
-    def _local(self) -> object:
-        """The name of this end. Raises OSError once released."""
 
     @property
     def _reads(self) -> bool:
@@ -172,7 +163,9 @@ class Link(Outlet):
         self._settle()
 
     def expire(self) -> None:
-        """The drain's deadline is reached."""
+        """The drain's deadline is reached; a peer that was to get more sees a reset, or a part would look whole."""
+        if self._out or self._backlog is not None:
+            self._state = ABORTING
         self._finish(DrainTimeoutError("the worker's drain_timeout is over, and the session was not idle"))
 
     # -- what the session asks for -------------------------------------------------------------------------------------
@@ -218,6 +211,12 @@ class Link(Outlet):
         self._await(job)
         self._host.offloads.run(job, self._host.post)
 
+    def hold(self) -> Hold:
+        """Not be idle until `release`."""
+        hold = LinkHold(self)
+        self._await(hold)
+        return hold
+
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
         """Call `fn(*args)` after `seconds`; never, where the session is over."""
         timers = self._host.timers
@@ -226,60 +225,26 @@ class Link(Outlet):
         self._await(timer)
         return timer
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether the session has ended or was told to."""
-        return self._state != OPEN
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the worker drains."""
-        return self._draining
-
-    @property
-    def peer(self) -> Address:
-        """The other end."""
-        return address(self._peer)
-
-    @property
-    def local(self) -> Address:
-        """This end."""
-        try:
-            return address(self._local())
-        except OSError:
-            return address(self._listener)
-
-    @property
-    def listener(self) -> Address:
-        """The listener that took the connection."""
-        return address(self._listener)
-
-    @property
-    def worker(self) -> Worker:
-        """The worker."""
-        return self._host.worker
-
-    @property
-    def server(self) -> Server:
-        """The pool."""
-        return self._host.server
-
     # -- pending -------------------------------------------------------------------------------------------------------
 
-    def pending_due(self, pending: LinkTimer | LinkJob, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401
+    def pending_due(self, pending: Pending, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401
         """Make the call that was waited for."""
         self.pending_over(pending)
         if self._state < ABORTING:
             self._call(fn, *args)
 
-    def pending_over(self, pending: LinkTimer | LinkJob) -> None:
+    def released(self, hold: LinkHold) -> None:
+        """The work that the hold stood for is done."""
+        self.pending_over(hold)
+
+    def pending_over(self, pending: Pending) -> None:
         """Forget it; by that a draining session may be idle, which is looked at after the callback."""
         if self._pending is not None:
             self._pending.discard(pending)
         if self._draining:
             self._host.dirty.append(self)
 
-    def _await(self, pending: LinkTimer | LinkJob) -> None:
+    def _await(self, pending: Pending) -> None:
         if self._state >= ABORTING:
             pending.void()
         elif self._pending is None:

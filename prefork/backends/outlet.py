@@ -12,8 +12,9 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Never
 
 from prefork.app.framing.base import as_bytes
-from prefork.app.session import Conn, WriteLimitError, WriteLimits
+from prefork.app.session import WriteLimitError, WriteLimits
 from prefork.backends.backlog import Backlog, send_pieces
+from prefork.backends.ends import ABORTING, CLOSED, CLOSING, OPEN, Ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
 
-OPEN, CLOSING, ABORTING, CLOSED = range(4)
-"""States of a link: see `link`."""
 WANTED, DONE = 1, 2
 """Of an end: it is to be told, and it was."""
 
@@ -35,19 +34,18 @@ def check_limits(session: Session[Any]) -> None:
         raise TypeError(f"write_limits {limits!r:.60} of {type(session).__qualname__}: expected a WriteLimits")
 
 
-class Outlet(Conn):
+class Outlet(Ends):
     """What a session sends. `Link` is the other half."""
 
-    __slots__ = ("_backlog", "_encode", "_heeds", "_host", "_out", "_own_eof", "_receiving", "_state", "_transmit")
+    __slots__ = ("_backlog", "_encode", "_heeds", "_out", "_own_eof", "_receiving", "_transmit")
 
     session: Session[Any]
     _encode: Callable[[Any], bytes]
 
-    def __init__(self, host: Host, transmit: Callable[[Piece], int]) -> None:
-        """`transmit` gives bytes to the kernel and returns how many it took, or raises OSError."""
-        self._host = host
+    def __init__(self, host: Host, transmit: Callable[[Piece], int], peer: object, listener: object) -> None:
+        """`transmit` gives bytes to the kernel and returns how many it took, or raises OSError. Names as socket's."""
+        super().__init__(host, peer, listener)
         self._transmit = transmit
-        self._state = OPEN
         self._out: list[Piece] = []
         """Sent since the last flush."""
         self._backlog: Backlog | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.backends.outlet import CLOSED
+from prefork.backends.ends import CLOSED
 from prefork.backends.socket_link import SocketLink
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prefork.app.framing import Framer
     from prefork.app.session import R, Timer
     from prefork.backends.host import Host
+    from prefork.backends.pending import LinkHold
 
 
 class PostedLink(SocketLink):
@@ -91,6 +92,10 @@ class PostedLink(SocketLink):
     def set_framer(self, framer: Framer[Any] | type[Framer[Any]], /) -> None:
         """Speak `framer` from the next item on."""
         self._do(super().set_framer, framer)
+
+    def released(self, hold: LinkHold) -> None:
+        """Another session's thread may be the one that did the work."""
+        self._do(super().released, hold)
 
     def offload(self, fn: Callable[[], R], then: Callable[[R], object] | None = None, /) -> None:
         """Run `fn()` in another thread."""

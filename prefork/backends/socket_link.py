@@ -9,8 +9,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
+from prefork.backends.ends import CLOSED
 from prefork.backends.link import Link
-from prefork.backends.outlet import CLOSED
 
 if TYPE_CHECKING:
     from prefork.backends.host import Host

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import log
-from prefork.errors import PreforkError
+from prefork.errors import ConfigError, PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
 from prefork.master.family import Family
@@ -96,7 +96,7 @@ def _bind_all(config: ServerConfig) -> list[Listener]:
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
-    """The control socket; one that can't be made is a warning, never fatal."""
+    """The control socket. One of ours that can't be made is a warning; one that the config names must be there."""
     if config.control is False:
         return None
     path = Path(config.control or default_control(os.getpid())).absolute()
@@ -108,6 +108,8 @@ def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
         why = f"{path}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             why = f"{path}: another instance listens there, or it is no socket"
+        if config.control is not None:
+            raise ConfigError(f"control {why}: choose another path, or stop that instance") from None
         _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", why)
         return None
 

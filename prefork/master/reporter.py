@@ -290,7 +290,10 @@ def _worker_of(done: Performed) -> WorkerId | None:
 
 
 def _told(because: Because, at: int) -> str:
-    return " ".join(f"{name}={show(name, value, at)}" for name, value in because.figures)
+    """The figures for people: a unit stands with the value, not in the name."""
+    return " ".join(
+        f"{name.removesuffix('_ns').removesuffix('_bytes')}={show(name, value, at)}" for name, value in because.figures
+    )
 
 
 def show(name: str, value: int | str, at: int) -> str:
