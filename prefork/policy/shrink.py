@@ -61,6 +61,8 @@ class _Going:
         Who was born to replace another goes with it: alone it would leave that one behind, a member again.
         """
         n, most = self.census.n, self._limits.max_workers
+        if n <= most:
+            return
         why = because(Reason.SURPLUS, n=n, max_workers=most)
         for worker in sorted(self.census.members, key=_least_missed)[: max(0, n - most)]:
             self._let_go(worker)
@@ -81,6 +83,8 @@ class _Going:
         """Retire idle members, the youngest first; a busy one is never told, and of spares only a spare is too many."""
         surplus = sizing.surplus_of(self._view, self._limits, self._memory, self._need(self.census))
         most = surplus.births - self.spares if surplus.by_spares else surplus.births
+        if most <= 0:
+            return
         candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
         for worker in sorted(candidates, key=_least_missed)[: max(0, most)]:
             if self._may_go(worker):
