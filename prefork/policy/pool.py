@@ -50,7 +50,7 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     if after > limits.min_workers:
         _wake_for_idle(draft, pool)
     full = view.scale is not None or census.n + born >= limits.start_workers
-    return memory._replace(started=True) if full and not view.paused else memory
+    return memory if memory.started or not full or view.paused else memory._replace(started=True)
 
 
 def _wake_for_idle(draft: Draft, pool: Pool) -> None:
