@@ -3,7 +3,8 @@
     prefork serve examples/redis_mini.py:Redis --workers 1 --listen tcp://127.0.0.1:6380
     redis-cli -p 6380 incr visits
 
-One worker, because the values are in its memory, as in Redis; a second one would have its own. They end with it.
+One worker, because the values are in its memory, as in Redis; a second one would have its own. They end with it. On a
+loop with one thread each command is atomic; with `--backend threads`, INCR would want a lock.
 """
 
 import re

@@ -57,6 +57,13 @@ class Timer(Protocol):
         """The call will not be made; nothing if it was made already."""
 
 
+class Hold(Protocol):
+    """What `hold` returns."""
+
+    def release(self) -> None:
+        """The work is done; a session that drains may be idle by that. From any thread; nothing the second time."""
+
+
 class Conn(ABC):
     """A connection, seen from its session. For the loop's own thread."""
 
@@ -107,6 +114,10 @@ class Conn(ABC):
         An exception of either ends the session. A drain waits for it; when the session ends before, the result is
         dropped, for a thread can't be cancelled. A worker has as many such threads as cores and four more, 32 at most.
         """
+
+    @abstractmethod
+    def hold(self) -> Hold:
+        """Until `release` this session isn't idle: for work that a task, a greenlet or another session does for it."""
 
     @abstractmethod
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401
@@ -189,12 +200,12 @@ class Session(Generic[T]):
     def draining(self, seconds_left: float, /) -> None:
         """This worker is to end in `seconds_left`, and this session isn't idle: finish soon.
 
-        The rule. A session is *idle* when all of this holds: the peer's bytes end between two frames, everything sent
-        has left, no `call_later` and no `offload` is pending, reading isn't paused, and it has received something or is
-        older than 0.1 s (a request just sent may still be on its way). From the moment that the worker drains, a
-        session that is idle is closed at once, without this call; any other is told here, once, and closed as soon as
-        it becomes idle. What the kernel holds at that moment is read first. Who isn't idle by the deadline is aborted,
-        and `closed` gets a `DrainTimeoutError`.
+        The rule. A session is *idle* when all of this holds: the peer's bytes, those that the kernel holds included,
+        are all received and end between two frames, everything sent has left (under H11: a response to every request),
+        no `call_later`, `offload` or `hold` is pending, reading isn't paused, and it has received something or is older
+        than 0.1 s (a request just sent may still be on its way). From the moment that the worker drains, a session that
+        is idle is closed at once, without this call; any other is told here, once, and closed as soon as it becomes
+        idle. Who isn't idle by the deadline is aborted, and `closed` gets a `DrainTimeoutError`.
         """
 
     def closed(self, exc: BaseException | None, /) -> None:

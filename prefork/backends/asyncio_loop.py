@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from prefork.backends.tether import Tether
 
 _LOOPS = ("auto", "asyncio", "uvloop")
+_EARLY_S = 0.001
+"""uvloop's timers are whole milliseconds from its last wake-up on: by so much one comes too early, and for nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _on_uvloop(loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Seque
     """Serve as a guest of uvloop."""
     visit = _Visit(loop, tether, listeners, app)
     try:
-        _run(loop, _serve(visit.start, visit.done, Tasks(loop, tether), visit.guest.stop))
+        _run(loop, _serve(visit.start, visit.done, Tasks(loop, tether), visit.stop))
     finally:
         visit.guest.close()
 
@@ -111,6 +113,7 @@ class _Visit:
         self.done = loop.create_future()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
+        self._over = False
 
     def start(self) -> None:
         """Take turns from now on."""
@@ -118,9 +121,14 @@ class _Visit:
         self._loop.add_reader(self.guest.fileno(), self._turn)
         self._turn()
 
+    def stop(self) -> None:
+        """Take no more turns: until then, while tasks end, the worker beats."""
+        self._end()
+        self.guest.stop()
+
     def _turn(self) -> None:
         """An exception (SystemExit, of the user's code) is for `run`, whatever the loop makes of those of callbacks."""
-        if self.done.done():
+        if self._over:
             return
         guest = self.guest
         try:
@@ -131,13 +139,13 @@ class _Visit:
             return
         if self._timer is not None:
             self._timer.cancel()
-        if guest.is_done:
-            self._end()
+        patience = guest.patience()
+        self._timer = self._loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
+        if guest.is_done and not self.done.done():
             self.done.set_result(None)
-        else:
-            self._timer = self._loop.call_later(guest.patience(), self._turn)
 
     def _end(self) -> None:
+        self._over = True
         self._loop.remove_reader(self.guest.fileno())
 
 

@@ -8,14 +8,16 @@ everything through a `Tether`, which does the talking to the master; what a loop
  3. The cap is exact: never more than max_sessions at once, and below it again one more is accepted.
  4. Retire: without a session the worker ends; with one it says DECLINED and serves on.
  5. Drain: nothing is accepted any more, what is idle is closed at once, the rest as soon as it is idle.
- 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns.
+ 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns. One
+    whose thread is blocked is left behind soon afterwards.
  7. Sweep: a drain with SWEEP still accepts, until SWEEP falls or the listener is shut down.
- 8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain.
+ 8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain. Who
+    has not ended a heartbeat_timeout after the deadline dies of the interval timer, however well the loop turns.
  9. The beat comes from the serving loop: HEARTBEAT moves while it turns and stands still while a callback blocks; while
     it idles, it wakes once a heartbeat_interval and for nothing else.
 10. Figures: ACCEPTED - CLOSED is the sessions held; IDLE_SINCE is 0 exactly while there is one.
 11. Isolation: an exception of the user's code in any callback ends that session, reaches its `closed`, is logged once
-    with the peer, and touches no other session.
+    with the peer, and touches no other session; so does what is no Exception, but for clause 23.
 12. `closed` is the last callback and comes exactly once; callbacks of one session never overlap.
 13. EMFILE, ENFILE: no accept for a while, one log line a second at most, and accepting again when a file is free.
 14. A connection that is reset before its accept is counted in REFUSED, without a traceback or a session.
@@ -27,7 +29,7 @@ everything through a `Tether`, which does the talking to the master; what a loop
 20. A doorbell means also: try one accept, for a wake-up may have been swallowed.
 21. Signals: INT and TERM ask the master for a drain, USR1 for a pause, USR2 for a resume; HUP, TTIN, TTOU do nothing.
 22. Replies of one callback leave in one piece, without Nagle's delay.
-23. SystemExit from a callback leaves `run`.
+23. SystemExit and KeyboardInterrupt from a callback leave `run`.
 24. A listener that the master shut down is an empty one: it is left alone, and a sweep is over.
 25. `call_later` calls on the loop, is cancelled with its session, and its exception is the session's.
 26. Reading paused: nothing is received and the peer is held up; resumed, what was read before comes first, then EOF.
@@ -40,6 +42,7 @@ everything through a `Tether`, which does the talking to the master; what a loop
 33. What the user's code asks of worker and server reaches the master as a request of the app.
 34. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
     sessions that are open go on. A sweep accepts all the same.
+35. `hold`: until its release a session isn't idle, and a drain waits for it.
 """
 
 from __future__ import annotations

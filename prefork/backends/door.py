@@ -73,7 +73,7 @@ class Door:
         self._tether = tether
         self._gate = tether.gate
         self._loop = loop
-        self._told = False
+        self._told = self._expired = False
         for listener in listeners:
             prepare(listener)
 
@@ -99,8 +99,9 @@ class Door:
         if gate.draining and not self._told:
             self._told = True
             self._host.drain([*self.held], now)
-        if tether.drain_by <= now:
-            tether.queue_empty()
+        if tether.drain_by <= now and not self._expired:
+            self._expired = True
+            tether.deadline_passed()
             for each in [*self.held]:
                 each.expire()
         self._regate()

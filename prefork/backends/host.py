@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("prefork.worker")
 
+LEAVING = (SystemExit, KeyboardInterrupt)
+"""What leaves the loop, whose code ever raises it; anything else is the affair of the code that raised it."""
+
 
 class Tie(Protocol):
     """What a host asks of its tether."""
@@ -85,7 +88,9 @@ class Host:
         if self.app.stopping is not None:
             try:
                 self.app.stopping(self.worker)
-            except Exception as error:  # noqa: BLE001 - the user's code
+            except LEAVING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the user's code
                 _log.exception("stopping() raised %s: %s", type(error).__name__, error)
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any call
@@ -100,7 +105,9 @@ class Host:
         who = address(peer)
         try:
             return bool(self.app.admit(who, address(listener)))
-        except Exception as error:  # noqa: BLE001 - the user's code
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self.tether.session_failed()
             _log.exception("admit() of %s raised %s: %s", who, type(error).__name__, error)
             return False
@@ -141,6 +148,9 @@ class TiedWorker(Worker):
 
     def __init__(self, tether: Tie) -> None:
         self._tether = tether
+
+    def __repr__(self) -> str:
+        return f"worker {self.id} of {self.name}"
 
     @property
     def id(self) -> int:

@@ -12,7 +12,8 @@ callbacks never overlap, what one callback sends leaves in one piece, and `close
 Input is *halted* while the session pauses reading or is no longer OPEN: then nothing is read, and what was read stays
 in the decoder. Output is the other half's affair: `outlet`.
 
-Only `Exception` is the session's own affair: SystemExit and KeyboardInterrupt leave the loop and end the worker.
+Whatever the user's code raises is the session's own affair (gevent's Timeout and asyncio's CancelledError are no
+`Exception`); SystemExit and KeyboardInterrupt alone leave the loop and end the worker.
 """
 
 from __future__ import annotations
@@ -24,18 +25,20 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
-from prefork.app.session import Address, DrainTimeoutError, Session, WriteLimitError
-from prefork.backends.outlet import ABORTING, CLOSED, CLOSING, DONE, OPEN, WANTED, Outlet
-from prefork.backends.pending import LinkJob, LinkTimer
-from prefork.backends.preface import address
+from prefork.app.session import DrainTimeoutError, Session, WriteLimitError
+from prefork.backends.ends import ABORTING, CLOSED, CLOSING, OPEN
+from prefork.backends.host import LEAVING
+from prefork.backends.outlet import DONE, WANTED, Outlet, check_limits
+from prefork.backends.pending import LinkHold, LinkJob, LinkTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.session import R, Timer
-    from prefork.app.worker import Server, Worker
+    from prefork.app.session import Hold, R, Timer
     from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
+
+    Pending = LinkTimer | LinkJob | LinkHold
 
 _log = logging.getLogger("prefork.session")
 
@@ -48,16 +51,16 @@ _TROUBLE = (FramingError, WriteLimitError)
 
 
 class Link(Outlet):
-    """One connection and its session. A loop's subclass brings `pull`, `_interest`, `_shut`, `_release`, `_local`."""
+    """One connection and its session.
+
+    A loop's subclass brings `pull`, `_more_waits`, `_interest`, `_shut`, `_release`, `_local`.
+    """
 
     __slots__ = (
         "_decoder",
-        "_draining",
         "_eof",
         "_fresh_until",
         "_halted",
-        "_listener",
-        "_peer",
         "_pending",
         "session",
     )
@@ -66,15 +69,12 @@ class Link(Outlet):
 
     def __init__(self, host: Host, transmit: Callable[[Piece], int], peer: object, listener: object) -> None:
         """`transmit` as Outlet's; names as socket's."""
-        super().__init__(host, transmit)
-        self._peer = peer
-        self._listener = listener
+        super().__init__(host, transmit, peer, listener)
         self._halted = False
         """Nothing may be received: the session pauses reading, or isn't OPEN."""
         self._eof = 0
-        self._draining = False
         self._fresh_until = 0
-        self._pending: set[LinkTimer | LinkJob] | None = None
+        self._pending: set[Pending] | None = None
         self.session = _OVER
 
     # -- what the loop brings ------------------------------------------------------------------------------------------
@@ -84,12 +84,12 @@ class Link(Outlet):
         """Read once, if the kernel holds anything, and tell `chunk_in`, `eof_in` or `lost`."""
 
     @abstractmethod
-    def _release(self, *, reset: bool) -> None:
-        """Close the connection and forget the link. `reset`: so that the peer sees a reset."""
+    def _more_waits(self) -> bool:
+        """Whether the kernel holds bytes that the peer sent: then the loop will read them in its next turn."""
 
     @abstractmethod
-    def _local(self) -> object:
-        """The name of this end. Raises OSError once released."""
+    def _release(self, *, reset: bool) -> None:
+        """Close the connection and forget the link. `reset`: so that the peer sees a reset."""
 
     @property
     def _reads(self) -> bool:
@@ -107,7 +107,10 @@ class Link(Outlet):
             self._speak(app.framer_of(session))
             self._heeds = type(session).flushed is not Session.flushed
             session.opened()
-        except Exception as error:  # noqa: BLE001 - the user's code
+            check_limits(session)
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
     def chunk_in(self, chunk: bytes) -> None:
@@ -124,7 +127,9 @@ class Link(Outlet):
                 self.session.received(item)
             else:
                 self._deliver()
-        except Exception as error:  # noqa: BLE001 - the user's code
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
         self._receiving = False
         if self._out or self._state:
@@ -158,7 +163,9 @@ class Link(Outlet):
         self._settle()
 
     def expire(self) -> None:
-        """The drain's deadline is reached."""
+        """The drain's deadline is reached; a peer that was to get more sees a reset, or a part would look whole."""
+        if self._out or self._backlog is not None:
+            self._state = ABORTING
         self._finish(DrainTimeoutError("the worker's drain_timeout is over, and the session was not idle"))
 
     # -- what the session asks for -------------------------------------------------------------------------------------
@@ -204,6 +211,12 @@ class Link(Outlet):
         self._await(job)
         self._host.offloads.run(job, self._host.post)
 
+    def hold(self) -> Hold:
+        """Not be idle until `release`."""
+        hold = LinkHold(self)
+        self._await(hold)
+        return hold
+
     def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
         """Call `fn(*args)` after `seconds`; never, where the session is over."""
         timers = self._host.timers
@@ -212,60 +225,26 @@ class Link(Outlet):
         self._await(timer)
         return timer
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether the session has ended or was told to."""
-        return self._state != OPEN
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the worker drains."""
-        return self._draining
-
-    @property
-    def peer(self) -> Address:
-        """The other end."""
-        return address(self._peer)
-
-    @property
-    def local(self) -> Address:
-        """This end."""
-        try:
-            return address(self._local())
-        except OSError:
-            return address(self._listener)
-
-    @property
-    def listener(self) -> Address:
-        """The listener that took the connection."""
-        return address(self._listener)
-
-    @property
-    def worker(self) -> Worker:
-        """The worker."""
-        return self._host.worker
-
-    @property
-    def server(self) -> Server:
-        """The pool."""
-        return self._host.server
-
     # -- pending -------------------------------------------------------------------------------------------------------
 
-    def pending_due(self, pending: LinkTimer | LinkJob, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401
+    def pending_due(self, pending: Pending, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401
         """Make the call that was waited for."""
         self.pending_over(pending)
         if self._state < ABORTING:
             self._call(fn, *args)
 
-    def pending_over(self, pending: LinkTimer | LinkJob) -> None:
+    def released(self, hold: LinkHold) -> None:
+        """The work that the hold stood for is done."""
+        self.pending_over(hold)
+
+    def pending_over(self, pending: Pending) -> None:
         """Forget it; by that a draining session may be idle, which is looked at after the callback."""
         if self._pending is not None:
             self._pending.discard(pending)
         if self._draining:
             self._host.dirty.append(self)
 
-    def _await(self, pending: LinkTimer | LinkJob) -> None:
+    def _await(self, pending: Pending) -> None:
         if self._state >= ABORTING:
             pending.void()
         elif self._pending is None:
@@ -311,8 +290,6 @@ class Link(Outlet):
             self._call(self.session.eof)
         self._receiving = False
         self._host.dirty.append(self)
-        if self._draining and self._reads:  # or it would be idle with a request that came while it was paused
-            self.pull()
 
     def _enter(self, state: int) -> None:
         self._state = state
@@ -326,8 +303,10 @@ class Link(Outlet):
 
     def _is_idle(self) -> bool:
         """The rule of `Session.draining`."""
-        waits = self._out or self._backlog or self._pending or self._fresh_until
-        return not (waits or self._halted or self._decoder.rest())
+        waits = self._out or self._backlog or self._pending or self._fresh_until or self._halted
+        if waits or self._decoder.unanswered or self._decoder.rest():
+            return False
+        return not (self._reads and self._more_waits())
 
     def _settle(self) -> None:
         """Close a draining session that is idle."""
@@ -338,10 +317,12 @@ class Link(Outlet):
         """Run the user's code."""
         try:
             fn(*args)
-        except Exception as error:  # noqa: BLE001 - the user's code
+        except LEAVING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's code
             self._failed(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Let go what was sent before the error, and end."""
         if isinstance(error, FramingError) and error.reply:
             self._out.append(error.reply)
@@ -353,7 +334,7 @@ class Link(Outlet):
             _log.error("session with %s ended by %s", self.peer, _brief(error), exc_info=error)
         self._finish(error)
 
-    def _finish(self, why: Exception | None) -> None:
+    def _finish(self, why: BaseException | None) -> None:
         if self._state == CLOSED:
             return
         reset = self._state == ABORTING
@@ -370,13 +351,15 @@ class Link(Outlet):
         if session is not _OVER:
             try:
                 session.closed(why)
-            except Exception as error:  # noqa: BLE001 - the user's code
+            except LEAVING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the user's code
                 _log.exception("session with %s: closed() raised %s", self.peer, _brief(error))
         self._release(reset=reset)
         self._host.tether.session_closed()
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     """The error as one line; an exception whose own text fails is named alone."""
     try:
         return f"{type(error).__name__}: {error}"

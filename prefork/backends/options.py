@@ -32,6 +32,8 @@ def make_options(backend: Backend, given: Mapping[str, Any]) -> object:
         made: object = kind(**given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{table} {dict(given)}: {error}") from None
+    except Exception as error:
+        raise ConfigError(f"{table} {dict(given)}: {type(error).__name__}: {error}") from error
     return made
 
 
@@ -79,7 +81,14 @@ def _in_words(kind: Any) -> str:  # noqa: ANN401 - as `fits`
 
 
 def prepare(backend: Backend, options: object) -> None:
-    """Let the backend change this process before an app is imported, where it wants to: see `contract`."""
+    """Let the backend change this process before an app is imported, where it wants to: see `contract`.
+
+    Raises ConfigError, which names the backend, for whatever that raises.
+    """
     hook = getattr(backend, "prepare", None)
     if hook is not None:
-        hook(options)
+        try:
+            hook(options)
+        except (Exception, SystemExit) as error:
+            said = f"prepare() raised {type(error).__name__}: {error}"
+            raise ConfigError(f"backend {backend.name!r} ({type(backend).__module__}): {said}") from error

@@ -11,8 +11,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Never
 
-from prefork.app.session import Conn, WriteLimitError
+from prefork.app.framing.base import as_bytes
+from prefork.app.session import WriteLimitError, WriteLimits
 from prefork.backends.backlog import Backlog, send_pieces
+from prefork.backends.ends import ABORTING, CLOSED, CLOSING, OPEN, Ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,25 +23,29 @@ if TYPE_CHECKING:
     from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
 
-OPEN, CLOSING, ABORTING, CLOSED = range(4)
-"""States of a link: see `link`."""
 WANTED, DONE = 1, 2
 """Of an end: it is to be told, and it was."""
 
 
-class Outlet(Conn):
+def check_limits(session: Session[Any]) -> None:
+    """Raise TypeError where the session's limits are none: later they are looked at outside of its callbacks."""
+    limits = session.write_limits
+    if not isinstance(limits, WriteLimits):
+        raise TypeError(f"write_limits {limits!r:.60} of {type(session).__qualname__}: expected a WriteLimits")
+
+
+class Outlet(Ends):
     """What a session sends. `Link` is the other half."""
 
-    __slots__ = ("_backlog", "_encode", "_heeds", "_host", "_out", "_own_eof", "_receiving", "_state", "_transmit")
+    __slots__ = ("_backlog", "_encode", "_heeds", "_out", "_own_eof", "_receiving", "_transmit")
 
     session: Session[Any]
     _encode: Callable[[Any], bytes]
 
-    def __init__(self, host: Host, transmit: Callable[[Piece], int]) -> None:
-        """`transmit` gives bytes to the kernel and returns how many it took, or raises OSError."""
-        self._host = host
+    def __init__(self, host: Host, transmit: Callable[[Piece], int], peer: object, listener: object) -> None:
+        """`transmit` gives bytes to the kernel and returns how many it took, or raises OSError. Names as socket's."""
+        super().__init__(host, peer, listener)
         self._transmit = transmit
-        self._state = OPEN
         self._out: list[Piece] = []
         """Sent since the last flush."""
         self._backlog: Backlog | None = None
@@ -64,7 +70,7 @@ class Outlet(Conn):
         """Run the user's code: its exception ends this session and nothing else."""
 
     @abstractmethod
-    def _finish(self, why: Exception | None) -> None:
+    def _finish(self, why: BaseException | None) -> None:
         """End, if it hasn't yet."""
 
     @abstractmethod
@@ -75,7 +81,7 @@ class Outlet(Conn):
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
         """Queue `data`."""
-        if self._own_eof:
+        if self._own_eof and not self._state:
             self._say_no_more(data)
         piece = data if type(data) is bytes else bytes(memoryview(data))
         if piece and not self._state:
@@ -90,6 +96,8 @@ class Outlet(Conn):
         encode = self._encode
         piece = encode(item)
         if piece:
+            if type(piece) is not bytes:
+                piece = as_bytes(piece, f"{getattr(encode, '__qualname__', encode)}()")
             out = self._out
             if not out and not self._receiving:
                 self._host.dirty.append(self)

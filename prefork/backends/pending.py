@@ -39,6 +39,25 @@ class LinkTimer(Entry):
         self._link.pending_due(self, fn, *args)
 
 
+class LinkHold:
+    """A `hold` of a session."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link) -> None:
+        self._link: Link | None = link
+
+    def release(self) -> None:
+        """The work is done."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.released(self)
+
+    def void(self) -> None:
+        """The session is over."""
+        self._link = None
+
+
 class LinkJob(Job):
     """An `offload` of a session: its result is for the loop, its exception ends the session."""
 

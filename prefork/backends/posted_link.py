@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.backends.outlet import CLOSED
+from prefork.backends.ends import CLOSED
 from prefork.backends.socket_link import SocketLink
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prefork.app.framing import Framer
     from prefork.app.session import R, Timer
     from prefork.backends.host import Host
+    from prefork.backends.pending import LinkHold
 
 
 class PostedLink(SocketLink):
@@ -45,10 +46,13 @@ class PostedLink(SocketLink):
         return self._state == CLOSED
 
     def _do(self, fn: Callable[..., object], *args: Any) -> None:  # noqa: ANN401 - any call
-        """Call it here, in the link's own thread, or have it called there: then its exception ends the session."""
+        """Call it here, in the link's own thread, or have it called there: then its exception ends the session.
+
+        A session that is over has no thread, and nobody would empty its inbox.
+        """
         if self._ident() == self._own:
             fn(*args)
-        else:
+        elif not self.is_over:
             self._host.post(self._call, fn, *args)
 
     def send(self, data: bytes | bytearray | memoryview, /) -> None:
@@ -56,7 +60,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             super().send(data)
         else:
-            self._do(super().send, bytes(data))
+            self._do(super().send, bytes(memoryview(data)))
 
     def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
@@ -89,6 +93,10 @@ class PostedLink(SocketLink):
         """Speak `framer` from the next item on."""
         self._do(super().set_framer, framer)
 
+    def released(self, hold: LinkHold) -> None:
+        """Another session's thread may be the one that did the work."""
+        self._do(super().released, hold)
+
     def offload(self, fn: Callable[[], R], then: Callable[[R], object] | None = None, /) -> None:
         """Run `fn()` in another thread."""
         self._do(super().offload, fn, then)
@@ -98,7 +106,7 @@ class PostedLink(SocketLink):
         if self._ident() == self._own:
             return super().call_later(seconds, fn, *args)
         promise = PostedTimer(self)
-        self._host.post(promise.make, super().call_later, seconds, fn, *args)
+        self._do(promise.make, super().call_later, seconds, fn, *args)
         return promise
 
 

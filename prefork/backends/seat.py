@@ -4,12 +4,13 @@ Theory. The serving loop has listeners, channel and signals alone: it accepts, b
 session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile. So nothing of
 a session is touched by two threads: what others have to say to it is posted to its seat, and what it has to say to the
 worker is posted to the serving loop. A *desk* goes from one seat to the next: a poll, and an eventfd by which others
-wake the thread that sits there. It is made before the accept, so that who is out of descriptors accepts nobody. The
-*crew* is who sits there: threads, greenlets.
+wake the thread that sits there. It is made before the accept, so that who is out of descriptors, or of threads, accepts
+nobody. The *crew* is who sits there: threads, greenlets.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from math import ceil
@@ -29,18 +30,28 @@ if TYPE_CHECKING:
     from prefork.backends.gate import Gate
     from prefork.backends.tether import Tether, WorkerSettings
 
+_log = logging.getLogger("prefork.worker")
+
 LONGEST_WAIT_MS: Final = 3_600_000
 """poll takes 24 days at most; a turn too early is harmless."""
+PATIENCE_NS: Final = 1_000_000_000
+"""No thread can be ended: one that doesn't come to hear of the drain's deadline is left behind after so long. A master
+that is there has dumped its stack by then.
+"""
 
 
 class Desk:
     """One session's at a time."""
 
-    def __init__(self, poller: select.poll) -> None:
-        """`poller`: new, and empty. Raises OSError when no descriptor is free."""
-        self.poller = poller
+    def __init__(self, crew: Crew) -> None:
+        """Raises OSError when no descriptor is free, or nobody to sit here."""
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        poller.register(self._bell, POLLIN)
+        try:
+            self.poller = crew.poller()
+        except OSError:
+            os.close(self._bell)
+            raise
+        self.poller.register(self._bell, POLLIN)
 
     def wake(self) -> None:
         """Make the thread turn; from any other one."""
@@ -78,7 +89,10 @@ class Crew(Protocol):
         """Have `live` called, now, in a thread that does nothing else until it returns."""
 
     def poller(self) -> select.poll:
-        """A new poll, that waits as such a thread may wait."""
+        """A new poll, that waits as such a thread may wait.
+
+        Called before an accept, once for each who is to sit at the same time. Raises OSError where nobody more can.
+        """
 
     def ident(self) -> object:
         """The thread that calls this, as a value that can be compared."""
@@ -94,10 +108,30 @@ class SeatTurns(Turns):
         self.desks: list[Desk] = []
         """Those that are free."""
 
+    @property
+    def is_done(self) -> bool:
+        """There is nothing left to do, or nothing that could be done about it."""
+        return super().is_done or self._left_ns() <= 0
+
+    def patience(self) -> float:
+        """Seconds that the next turn may wait for."""
+        return max(0, min(super().patience(), self._left_ns() / 1e9))
+
+    def stop(self) -> None:
+        """The last session is over; or else some are left behind, and the app is not told that they are over."""
+        if super().is_done:
+            super().stop()
+        else:
+            _log.error("left behind %d sessions, each in a callback that doesn't return", len(self.door.held))
+
+    def _left_ns(self) -> int:
+        """Until who is still at a desk is left behind."""
+        return self.tether.drain_by + PATIENCE_NS - self.now
+
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
         """Take a connection, if there is a desk for it."""
         if not self.desks:
-            self.desks.append(Desk(self.crew.poller()))
+            self.desks.append(Desk(self.crew))
         return super().accept(listener, family)
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Seat:

@@ -9,8 +9,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
+from prefork.backends.ends import CLOSED
 from prefork.backends.link import Link
-from prefork.backends.outlet import CLOSED
 
 if TYPE_CHECKING:
     from prefork.backends.host import Host
@@ -66,6 +66,12 @@ class SocketLink(Link):
                 self.chunk_in(chunk)
             else:
                 self.eof_in()
+
+    def _more_waits(self) -> bool:
+        try:
+            return bool(self.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def unread(self, error: OSError) -> None:
         """Reading failed; that nothing was there is no failure."""

@@ -6,7 +6,8 @@ that a stuck loop looks stuck. A signal to a worker is the operator's way in: it
 which alone orders, rings back. The end of the channel means that the master died.
 
 Each beat re-arms ITIMER_REAL, whose default action is to die: neither EOF nor a Python signal handler ends a worker
-that can't look.
+that can't look. The end of the channel arms it for the last time: an orphan whose loop turns may still wait for ever,
+for a thread that a session has blocked.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Tether:
         "_held",
         "_held_at",
         "_outbox",
+        "_overdue",
         "_published",
         "_refused",
         "_ring_at",
@@ -111,6 +113,7 @@ class Tether:
         self._rung_at = self._rung_rss = 0
         self._turn_at = 0
         self._outbox: list[bytes] = []
+        self._overdue = False
         self._published = (0, 0)
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -238,6 +241,12 @@ class Tether:
         self.gate.queue_empty()
         self._publish()
 
+    def deadline_passed(self) -> None:
+        """The drain's deadline is over: nobody is taken any more, and no turn is wanted for it again."""
+        self._overdue = True
+        self.queue_empty()
+        self._plan()
+
     # -- the master ------------------------------------------------------------------------------------------------
 
     def heard(self, now: int) -> None:
@@ -284,6 +293,7 @@ class Tether:
         self._outbox.clear()
         self.gate.orphan()
         self._drain_until(now + self.settings.drain_timeout_ns)
+        _die_in(max(0, self.drain_by - now) + self.settings.heartbeat_timeout_ns)
 
     def _look(self, now: int) -> None:
         """Act on the words of the master."""
@@ -331,7 +341,8 @@ class Tether:
 
     def _beat(self, now: int) -> None:
         settings = self.settings
-        signal.setitimer(signal.ITIMER_REAL, (settings.heartbeat_timeout_ns + settings.drain_timeout_ns) / 1e9)
+        if not self.orphaned:
+            _die_in(settings.heartbeat_timeout_ns + settings.drain_timeout_ns)
         slot = self.slot
         slot[wire.HEARTBEAT] = now
         slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
@@ -354,7 +365,14 @@ class Tether:
             self._rung_rss = rss
 
     def _plan(self) -> None:
-        at = min(self._beat_at, self.gate.retry_at or NEVER, self.drain_by, self._ring_at)
+        at = min(self._beat_at, self.gate.retry_at or NEVER, self._ring_at)
+        if not self._overdue:
+            at = min(at, self.drain_by)
         if self._outbox:
             at = min(at, self._turn_at + _RETRY_NS)
         self.next_at = at
+
+
+def _die_in(ns: int) -> None:
+    """Die of SIGALRM, unless another instant is set before."""
+    signal.setitimer(signal.ITIMER_REAL, ns / 1e9)

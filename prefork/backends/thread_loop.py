@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from prefork.backends.contract import CONTRACT, hookimpl
@@ -45,8 +46,7 @@ class ThreadsBackend:
         """Serve `app` until the worker is done."""
         assert isinstance(options, ThreadsOptions)
         tether.gate.hold_at_most(options.max_threads)
-        crew = Threads(tether.gate.max_sessions)
-        turns = SeatTurns(Host(app, tether), tether, listeners, crew)
+        turns = SeatTurns(Host(app, tether), tether, listeners, Threads())
         try:
             turns.start()
             while not turns.is_done:
@@ -57,16 +57,27 @@ class ThreadsBackend:
 
 
 class Threads:
-    """A crew of threads, made when needed and used again."""
+    """A crew of threads, made when needed and used again: one for each poll."""
 
-    def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, "prefork-session")
+    def __init__(self) -> None:
+        self._seats: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.ident = threading.get_ident
-        self.poller = select.poll
+
+    def poller(self) -> select.poll:
+        """A poll, and a thread more. Raises OSError where the system refuses one."""
+        try:
+            threading.Thread(target=self._work, name="prefork-session", daemon=True).start()
+        except RuntimeError as error:
+            raise OSError(errno.ENOMEM, str(error)) from None
+        return select.poll()
 
     def sit(self, live: Callable[[], None], /) -> None:
-        """Have `live` called in a thread; there are as many as the gate lets in."""
-        self._pool.submit(live)
+        """Have `live` called in a thread; one is free, or about to be."""
+        self._seats.put(live)
+
+    def _work(self) -> None:
+        while True:
+            self._seats.get()()
 
 
 @hookimpl

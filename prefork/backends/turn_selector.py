@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import select
 import selectors
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefork.backends.turns import MAX_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from prefork.backends.turns import Turns
 
@@ -30,6 +31,7 @@ class TurnSelector(selectors.BaseSelector):
         """Called in each turn after which the worker is done."""
         self._turns = turns
         self._keys: dict[int, selectors.SelectorKey] = {}
+        self._map = _Watched(self._keys)
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401
         """Watch. Raises KeyError for what is watched already, ValueError for what can't be."""
@@ -83,11 +85,27 @@ class TurnSelector(selectors.BaseSelector):
 
     def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
         """What is the loop's own, by descriptor."""
-        return self._keys
+        return self._map
 
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         """The key of what is watched. Raises KeyError."""
         return self._keys[_fd(fileobj)]
+
+
+class _Watched(Mapping["FileDescriptorLike", selectors.SelectorKey]):
+    """The keys, found by a descriptor or by an object that has one: asyncio asks for what its caller gave it."""
+
+    def __init__(self, keys: Mapping[int, selectors.SelectorKey]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, fileobj: FileDescriptorLike, /) -> selectors.SelectorKey:
+        return self._keys[_fd(fileobj)]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _nothing() -> None:

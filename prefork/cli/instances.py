@@ -45,13 +45,14 @@ def find(config: str | None, control: str | None) -> Path:
 
 
 def _said_here() -> Path | None:
-    """Return the socket that PREFORK_CONTROL or the config here names, if somebody listens there."""
+    """Return the socket that PREFORK_CONTROL or the config here names: its orders must not reach another's pool."""
     named = os.environ.get("PREFORK_CONTROL", "")
-    said = Path(named) if named not in ("", "false") else None
+    if named not in ("", "false"):
+        return Path(named)
     for file in _FILES:
-        if said is None and Path(file).is_file():
-            said = _said_in(file, asked_for=False)
-    return said if said is not None and _listens(said) else None
+        if Path(file).is_file() and _said_in(file, asked_for=False) is not None:
+            return _of_file(file)
+    return None
 
 
 def _said_in(file: str, *, asked_for: bool) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from prefork.errors import PreforkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+_UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What a full disk or a dead terminal says of stdout."""
 _COMMANDS = {
     "serve": "Serve APP until a stop.",
     "check": "Check the config and print the effective policy: each number and where it comes from.",
@@ -61,8 +65,18 @@ def run(argv: Sequence[str]) -> int:
         code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own last flush complains
+        _give_up_stdout()
         code = BROKEN_PIPE
+    except SystemExit as error:  # rich has met a broken pipe, and would have it be 1
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        code = BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _UNWRITTEN:
+            raise
+        _give_up_stdout()
+        complain(f"stdout: {error.strerror}")
+        code = FAILED
     except KeyboardInterrupt:
         code = INTERRUPTED
     return code
@@ -80,6 +94,11 @@ def _run(argv: Sequence[str]) -> int:
         complain(str(error))
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _give_up_stdout() -> None:
+    """Else the interpreter's own last flush complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(text: str) -> None:

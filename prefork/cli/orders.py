@@ -15,7 +15,10 @@ from prefork.errors import AppError, ConfigError, PreforkError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Worker = Annotated[str | None, Parameter(help="A worker's number, as `prefork status` shows it.")]
+_WORKER = Parameter(help="A worker's number, as `prefork status` shows it.")
+Worker = Annotated[str | None, _WORKER]
+Named = Annotated[str, _WORKER]
+Size = Annotated[str, Parameter(help="8, 4..12, or auto.")]
 _LOOK_EVERY = 0.05
 """Seconds between two looks at what came of an order: a reload takes as long as the app's import."""
 _OBEYED_WITHIN = 2.0
@@ -48,13 +51,13 @@ def resume(worker: Worker = None, /, *, config: Config = None, control: Control 
     return 0
 
 
-def drain(worker: str, /, *, config: Config = None, control: Control = None) -> int:
+def drain(worker: Named, /, *, config: Config = None, control: Control = None) -> int:
     """Let one worker finish its sessions and go; another takes its place."""
     _order(find(config, control), "drain", **_named(worker))
     return 0
 
 
-def scale(size: str, /, *, config: Config = None, control: Control = None) -> int:
+def scale(size: Size, /, *, config: Config = None, control: Control = None) -> int:
     """Keep N workers, or between LOW..HIGH, or as many as the config says: auto."""
     _order(find(config, control), "scale", **_bounds(size))
     return 0
@@ -63,17 +66,19 @@ def scale(size: str, /, *, config: Config = None, control: Control = None) -> in
 def reload(*, config: Config = None, control: Control = None) -> int:
     """Read config and code again; every worker is replaced, no session lost."""
     path = find(config, control)
-    before = int(_order(path, "reload")["generation"])
+    answer = _order(path, "reload")
+    serving = int(answer["generation"])
+    before = int(answer.get("newest", serving))  # one that imports already has not seen what is to be read now
     while True:
         status = _order(path, "status")
         now = int(status["master"]["generation"])
         if now > before:
-            print(f"reload: generation {now} is ready; the workers of generation {before} are being replaced")  # noqa: T201 - the command's output
+            print(f"reload: generation {now} is ready; the workers of older ones are being replaced")  # noqa: T201 - the command's output
             return 0
         for mold in status["mold"]:
             if mold["generation"] > before and mold["phase"] in ("failed", "gone"):
                 why = mold["error"] or "the process that imported it ended"
-                raise AppError(f"reload: generation {before} goes on: {why}")
+                raise AppError(f"reload: generation {serving} goes on: {why}")
         time.sleep(_LOOK_EVERY)
 
 

@@ -193,6 +193,8 @@ def _one(option: dict[str, Any]) -> str:
         case {"minimum": least, "maximum": most}:
             kind = "whole number" if option["type"] == "integer" else "number"
             text = f"{kind}, {least:,} to {most:,}"
+        case {"type": "integer" | "number" | "boolean" as plain}:
+            text = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}[plain]
         case {"type": "array"}:
             text = "list"
         case {"$ref": _}:

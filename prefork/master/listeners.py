@@ -16,6 +16,7 @@ import select
 import socket
 import stat
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 from prefork.address import Address, TcpAddress, UnixAddress
@@ -126,6 +127,8 @@ def _cure(address: Address, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             part = "path" if isinstance(address, UnixAddress) else "port"
+            if isinstance(address, UnixAddress) and not Path(address.path).is_socket():
+                return "there is a file that is no socket: remove it, or choose another path"
             return f"the address is in use: stop the process that listens there, or choose another {part}"
         case errno.EACCES:
             return "not permitted: a port below 1024 needs CAP_NET_BIND_SERVICE, a socket file a folder that is yours"

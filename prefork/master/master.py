@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import random
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import log
-from prefork.errors import PreforkError
+from prefork.errors import ConfigError, PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
 from prefork.master.family import Family
@@ -95,16 +96,21 @@ def _bind_all(config: ServerConfig) -> list[Listener]:
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
-    """The control socket; one that can't be made is a warning, never fatal."""
+    """The control socket. One of ours that can't be made is a warning; one that the config names must be there."""
     if config.control is False:
         return None
+    path = Path(config.control or default_control(os.getpid())).absolute()
     try:
         if config.control is None:
             make_control_folder()
-        path = config.control or default_control(os.getpid())
-        return ControlServer(str(Path(path).absolute()), kernel.watch, kernel.unwatch)
+        return ControlServer(str(path), kernel.watch, kernel.unwatch)
     except (OSError, PreforkError) as error:
-        _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", error)
+        why = f"{path}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why = f"{path}: another instance listens there, or it is no socket"
+        if config.control is not None:
+            raise ConfigError(f"control {why}: choose another path, or stop that instance") from None
+        _log.warning("no control socket, so `prefork status` and `stop` won't find this instance: %s", why)
         return None
 
 

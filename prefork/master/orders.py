@@ -82,7 +82,8 @@ class Orders:
                 self._board.goals.scale = self._board.goals.bounds = None
             case "reload", {**nothing} if not nothing:
                 self.reload()
-                return {"generation": self._board.generation}
+                generation = self._board.generation
+                return {"generation": generation, "newest": max([generation, *self._board.molds])}
             case _:
                 known = ", ".join(sorted([*self._queries, *_ORDERS]))
                 raise ConfigError(f"command {command!r} with {args} is not known; known: {known}")
@@ -108,7 +109,10 @@ class Orders:
             each.paused_by -= {Owner.OPERATOR}
 
     def _named(self, order: str, worker: object) -> list[WorkerRecord]:
-        return [*self._board.workers.values()] if worker is None else [self._worker(order, worker)]
+        if worker is None:
+            return [*self._board.workers.values()]
+        named = self._worker(order, worker)
+        return [named, *self._board.heirs(named.id)]
 
     def _worker(self, order: str, worker: object) -> WorkerRecord:
         known = self._board.workers

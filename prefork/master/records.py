@@ -82,7 +82,9 @@ class WorkerRecord:
                 if self.phase is Phase.BOOTING:
                     self.phase = Phase.SERVING
             case wire.Declined():
-                self.retiring_at = self.ordered = None
+                self.retiring_at = None
+                if self.phase is Phase.SERVING:  # else it crossed with an order that stands
+                    self.ordered = None
             case wire.Failed():
                 self.failed = record
             case wire.Request("pause", owner):
@@ -145,6 +147,7 @@ class WorkerRecord:
             self.drain_wanted,
             bool(words[wire.GATE] & wire.GATE_SPENT),
             self.born,
+            bool(words[wire.GATE] & wire.GATE_FULL),
         )
 
 

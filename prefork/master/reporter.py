@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.scoreboard import HISTORY
 from prefork.master.totals import totals_at
 from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
@@ -33,6 +34,7 @@ POOL = "default"
 _VIEW = TypeAdapter(PoolView)
 _FOLD_BURST = 5
 _FOLD_NS = 1_000_000_000
+_FOLD_KINDS = 1000
 _GATE_WORDS = {
     wire.GATE_FULL: "full",
     wire.GATE_PAUSED: "paused",
@@ -53,6 +55,8 @@ class Folder:
         since, passed, folded = self._kinds.get(kind, (now, 0, 0))
         if now - since >= _FOLD_NS:
             since, passed = now, 0
+        if len(self._kinds) >= _FOLD_KINDS:  # a kind may have the user's own words in it: no two need be the same
+            self._kinds = {other: each for other, each in self._kinds.items() if now - each[0] < _FOLD_NS}
         if passed >= _FOLD_BURST:
             self._kinds[kind] = since, passed, folded + 1
             return None
@@ -135,6 +139,8 @@ class Reporter:
         if fact.lost:
             text += f", with {fact.lost} sessions"
         self._ends[fact.worker] = fact.how
+        if len(self._ends) > 2 * HISTORY:
+            self._forget_ends()
         level = logging.INFO if ordered and fact.code == 0 else logging.WARNING
         self._say(level, f"ended {fact.how} {worker.ordered}", text, now, fact.dump)
 
@@ -248,7 +254,6 @@ class Reporter:
     def _decision_rows(self, now: int) -> list[dict[str, Any]]:
         """Newest first, each with what came of its worker."""
         shown = [(done, _worker_of(done)) for done in reversed(self._board.history)]
-        self._ends = {worker: how for worker, how in self._ends.items() if worker in {named for _, named in shown}}
         return [
             {
                 "pool": POOL,
@@ -262,6 +267,10 @@ class Reporter:
             }
             for done, worker in shown
         ]
+
+    def _forget_ends(self) -> None:
+        named = {_worker_of(done) for done in self._board.history}
+        self._ends = {worker: how for worker, how in self._ends.items() if worker in named}
 
     def _mold_row(self, mold: MoldRecord, now: int) -> dict[str, Any]:
         return {
@@ -297,7 +306,10 @@ def _worker_of(done: Performed) -> WorkerId | None:
 
 
 def _told(because: Because, at: int) -> str:
-    return " ".join(f"{name}={show(name, value, at)}" for name, value in because.figures)
+    """The figures for people: a unit stands with the value, not in the name."""
+    return " ".join(
+        f"{name.removesuffix('_ns').removesuffix('_bytes')}={show(name, value, at)}" for name, value in because.figures
+    )
 
 
 def show(name: str, value: int | str, at: int) -> str:

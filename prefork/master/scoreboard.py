@@ -124,6 +124,10 @@ class Scoreboard:
         old = self.workers.get(replaces) if replaces is not None else None
         return self.goals.paused or (old is not None and Owner.OPERATOR in old.paused_by)
 
+    def heirs(self, worker: WorkerId) -> list[WorkerRecord]:
+        """Who boots to take the worker's place: the operator's pauses and resumes of it are theirs too."""
+        return [each for each in self.workers.values() if each.replaces == worker and each.phase is Phase.BOOTING]
+
     # -- out
 
     def accepting(self, kernel: Kernel) -> list[WorkerId]:
@@ -232,8 +236,9 @@ class Scoreboard:
         if isinstance(record, wire.Ready):
             took = max(0, now - worker.forked_at)
             self.spawn_ns = took if self.spawn_ns is None else max(took, (7 * self.spawn_ns + took) // 8)
-        if isinstance(record, wire.Ready) and self.paused_by_operator(worker.replaces):  # since its birth, maybe
-            worker.paused_by |= {Owner.OPERATOR}
+        if isinstance(record, wire.Request) and record.owner == Owner.OPERATOR and record.act in ("pause", "resume"):
+            for heir in self.heirs(worker.id):
+                heir.said(record, now)
 
     def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1
@@ -264,8 +269,12 @@ class Scoreboard:
             self.fatal = AppError(f"app {mold.config.app!r}: the process that imported it ended ({how})")
 
     def _mold_failed(self, failed: wire.MoldFailed) -> None:
-        """The first one ends the pool; after a reload that failed, the config that works is the next one too."""
-        self.next_config = self.config
+        """The first one ends the pool; after a reload that failed, the config that works is the next one too.
+
+        But for a reload that waited for it: that brings its own.
+        """
+        if not self.goals.reload_wanted:
+            self.next_config = self.config
         if not self.generation and self.fatal is None:
             self.fatal = AppError(failed.text, failed.frames)
 

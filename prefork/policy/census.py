@@ -126,10 +126,10 @@ def _count(members: list[WorkerView], cap: int, live: int) -> Census:
 
 
 def places_of(members: Sequence[WorkerView], cap: int) -> int:
-    """Return how many sessions more they may take, or soon will: none who is spent, or paused by anybody."""
+    """Return how many sessions more they may take, or soon will: none who is full, spent, or paused by anybody."""
     if not cap:
         return len([worker for worker in members if is_spare(worker)])
-    open_ = [worker for worker in members if not (worker.paused_by or worker.spent)]
+    open_ = [worker for worker in members if not (worker.paused_by or worker.spent or worker.full)]
     return sum([cap - worker.sessions for worker in open_ if worker.sessions < cap])
 
 

@@ -67,13 +67,14 @@ def is_outside(exit_: ExitView, healthy_after_ns: int) -> bool:
 def learn(view: PoolView, limits: Limits, memory: Memory, now: int) -> Memory:
     """Return memory with time passed, exits judged, probes that proved healthy."""
     elapsed = 0 if memory.last_now is None else now - memory.last_now
-    memory = memory._replace(
-        crash_spent_ns=max(0, memory.crash_spent_ns - elapsed),
-        outside_spent_ns=max(0, memory.outside_spent_ns - elapsed),
-    )
+    if memory.crash_spent_ns or memory.outside_spent_ns:
+        memory = memory._replace(
+            crash_spent_ns=max(0, memory.crash_spent_ns - elapsed),
+            outside_spent_ns=max(0, memory.outside_spent_ns - elapsed),
+        )
     if view.generation != memory.generation:
         memory = memory._replace(generation=view.generation, crash_spent_ns=0, degraded_at=None, failed_probes=0)
-    for exit_ in sorted(view.exits, key=_seq):
+    for exit_ in sorted(view.exits):
         if exit_.seq > memory.exits_seen:
             youngest = max(memory.last_gone_forked_at, exit_.forked_at)
             memory = _judge(exit_, limits, memory, now)
@@ -94,10 +95,6 @@ def allowance(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance
         instants = [at for at in (probing.retry_at, indebted.retry_at) if at is not None]
         return probing._replace(retry_at=min(instants, default=None))
     return indebted
-
-
-def _seq(exit_: ExitView) -> int:
-    return exit_.seq
 
 
 def _judge(exit_: ExitView, limits: Limits, memory: Memory, now: int) -> Memory:

@@ -151,6 +151,8 @@ class WorkerView(NamedTuple):
     """Its gate is shut for good: it has accepted all the sessions of its life."""
     born: bool = True
     """It has a process that spoke; False: its mold has not got so far."""
+    full: bool = False
+    """Its gate says that it holds as many sessions as it can: a loop may hold fewer than max_sessions."""
 
 
 class MoldView(NamedTuple):

@@ -109,7 +109,9 @@ def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
 def _lasting(mold: MoldView, memory: Memory, at: Moment) -> Memory:
     """Forget the restarts of a mold that has proved itself."""
     proved = mold.phase is MoldPhase.READY and at.now >= mold.since_at + at.limits.healthy_after_ns
-    return memory._replace(mold_lost_at=None, mold_restarts=0 if proved else memory.mold_restarts)
+    restarts = 0 if proved else memory.mold_restarts
+    same = memory.mold_lost_at is None and memory.mold_restarts == restarts
+    return memory if same else memory._replace(mold_lost_at=None, mold_restarts=restarts)
 
 
 def _restart(draft: Draft, generation: int, memory: Memory, at: Moment) -> Memory:

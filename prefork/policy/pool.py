@@ -58,7 +58,7 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     if after > limits.min_workers:
         _wake_for_idle(draft, pool)
     full = view.scale is not None or census.n + born >= limits.start_workers
-    return memory._replace(started=True) if full and not view.paused else memory
+    return memory if memory.started or not full or view.paused else memory._replace(started=True)
 
 
 def _learn_growth(draft: Draft, memory: Memory, limits: Limits, census: Census) -> Memory:

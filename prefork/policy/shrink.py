@@ -68,6 +68,8 @@ class _Going:
         Who was born to replace another goes with it: alone it would leave that one behind, a member again.
         """
         n, most = len(self.census.members), self._limits.max_workers
+        if n <= most:
+            return
         why = because(Reason.SURPLUS, n=n, max_workers=most)
         for worker in sorted(self.census.members, key=_least_missed)[: max(0, n - most)]:
             self._let_go(worker)

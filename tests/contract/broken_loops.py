@@ -19,6 +19,7 @@ from prefork.backends.gate import Gate
 from prefork.backends.host import Host, TiedServer
 from prefork.backends.link import Link
 from prefork.backends.outlet import Outlet
+from prefork.backends.pending import LinkHold
 from prefork.backends.selector_loop import SelectorsBackend
 from prefork.backends.socket_link import SocketLink
 from prefork.backends.tether import Tether
@@ -246,7 +247,7 @@ def takes_one_frame_a_read() -> None:
 def sends_until_all_is_sent() -> None:
     real = Outlet.__init__
 
-    def init(self: Outlet, host: Host, transmit: Any) -> None:
+    def init(self: Outlet, host: Host, transmit: Any, *names: object) -> None:
         connection: socket.socket = transmit.__self__
 
         def send_all(piece: Any) -> int:
@@ -255,7 +256,7 @@ def sends_until_all_is_sent() -> None:
             connection.setblocking(False)
             return sent
 
-        real(self, host, send_all)
+        real(self, host, send_all, *names)
 
     replace(Outlet, __init__=init)
 
@@ -363,6 +364,11 @@ def starts_in_silence() -> None:
 @noticed_by("test_33")
 def drains_when_told_to_stop() -> None:
     replace(TiedServer, stop=lambda self: self._tether.request("drain", "app"))
+
+
+@noticed_by("test_35")
+def holds_nothing() -> None:
+    replace(Link, hold=LinkHold)
 
 
 @noticed_by("test_34_it_serves")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
+from prefork import App, Lines, Session, wire
+from prefork.backends.posted_link import PostedLink
 from prefork.testing.contract import BackendContract
+from prefork.testing.contract.scripted import Scripted, note
+from prefork.testing.contract.waiting import until
+
+if TYPE_CHECKING:
+    from prefork.testing.contract.harness import Workers
 
 
 class TestSelectors(BackendContract):
@@ -22,3 +32,56 @@ class TestUvloop(BackendContract):
 class TestThreads(BackendContract):
     backend = "threads"
     threaded = True
+
+    def test_out_of_threads_it_accepts_nobody_and_goes_on_when_one_is_free(self, start: Workers) -> None:
+        worker = start(App(Scripted, started=lambda _: _allow_threads(2)))
+        first, second = worker.connect(), worker.connect()
+        third = worker.connect(opened=False)
+        third.say("echo in the end")
+        until(lambda: any("can't start new thread; 2 sessions" in line for line in worker.log))
+        second.echoes()
+        first.socket.close()
+        third.hears("in the end")
+        assert worker.slot[wire.ACCEPTED] == 3
+
+    def test_what_another_thread_asks_of_a_session_that_is_over_is_dropped(self, start: Workers) -> None:
+        worker = start(Outlived)
+        worker.connect(opened=False).socket.close()
+        assert worker.note() == "0 wait"
+
+
+class Outlived(Session[str]):
+    """A thread of its own speaks to it after its end."""
+
+    framer = Lines
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def opened(self) -> None:
+        threading.Thread(target=self.speak, daemon=True).start()
+
+    def closed(self, _exc: BaseException | None, /) -> None:
+        self.over.set()
+
+    def speak(self) -> None:
+        self.over.wait()
+        conn = self.conn
+        assert isinstance(conn, PostedLink)
+        conn.send(b"late")
+        conn.send_item("late")
+        conn.call_later(0, note, "late").cancel()
+        conn.close()
+        note(f"{len(conn._host.inbox)} wait")
+
+
+def _allow_threads(count: int) -> None:
+    """Refuse more, as the system does where a limit of processes is reached; root has none that a test could set."""
+    start = threading.Thread.start
+
+    def start_or_refuse(thread: threading.Thread) -> None:
+        if threading.active_count() > count:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    threading.Thread.start = start_or_refuse  # type: ignore[method-assign,assignment]

@@ -50,6 +50,10 @@ def test_every_key_variable_and_flag_is_there() -> None:
     assert {name for name in names | flags if f"`{name}`" not in text} == set()
 
 
+def test_an_option_of_a_loop_has_its_type_in_words() -> None:
+    assert "`[backends.threads]` `max_threads`: whole number; default `1000`" in reference()
+
+
 def test_a_file_that_says_every_default_says_nothing_new(tmp_path: Path) -> None:
     said = tmp_path / "said.toml"
     for kind in shape().choices["pool", "sizing"].members:

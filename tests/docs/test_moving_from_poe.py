@@ -53,6 +53,37 @@ def pool_of_the_guide(folder: Path) -> PoolConfig:
     return load(Sources(str(folder))).config.pool
 
 
+ECHO_BLOCKS = """
+from prefork import Session
+
+
+class Echo(Session[bytes]):
+    framer = Block
+
+    def received(self, item: bytes, /) -> None:
+        self.send(item)
+"""
+
+
+def test_a_filter_of_one_s_own_makes_blocks_however_they_are_cut(tmp_path: Path) -> None:
+    (tmp_path / "blocks.py").write_text(named(GUIDE)["block.py"] + ECHO_BLOCKS)
+    sent = b"5\0hello0\x0010\0" + bytes(10)
+    with running(f"{tmp_path / 'blocks.py'}:Echo") as pool:
+        for cut in range(len(sent) + 1):
+            assert _answer(pool.address, sent[:cut], sent[cut:]) == sent
+        for garbage in (b"hello\0", b"\0", b"1234567890", b"70000\0"):
+            assert _answer(pool.address, b"2\0ok", garbage) == b"2\0ok"
+
+
+def _answer(address: tuple[str, int], *parts: bytes) -> bytes:
+    with socket.create_connection(address, timeout=5) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in parts:
+            client.sendall(part)
+        client.shutdown(socket.SHUT_WR)
+        return client.makefile("rb").read()
+
+
 def test_the_first_step_adds_and_quits(step: Step) -> None:
     with running(step("step1/tally.py")) as pool, Client(pool) as client:
         assert client.hear() == "welcome to tally"

@@ -71,6 +71,20 @@ def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
     assert done.returncode in {0, 141}  # 0: it had written all before `true` was gone
 
 
+@pytest.mark.parametrize("rest", ["check echo.py:Echo", "schema", "--help"])
+@pytest.mark.parametrize(
+    ("into", "expected"), [(">/dev/full", (1, "prefork: stdout: No space left on device\n")), (">&$gone", (141, ""))]
+)
+def test_an_output_that_cannot_be_written_is_no_traceback(
+    folder: Path, rest: str, into: str, expected: tuple[int, str]
+) -> None:
+    gone = "exec {gone}> >(true); wait $!; "
+    command = f"{gone}{sys.executable} -m prefork {rest} {into}"
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == expected
+
+
 LEAN = {
     "check needs no rich": (["check", "echo.py:Echo"], {"rich.console", "rich.table", "pluggy"}),
     "status as such needs no pydantic": (["status"], {"rich.console", "pydantic", "pluggy"}),

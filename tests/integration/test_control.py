@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.client import GoneError
-from prefork.errors import PreforkError
+from prefork.errors import ConfigError, PreforkError
 from tests.apps.lines import Echo
 from tests.client import Client
 
@@ -115,17 +117,44 @@ def test_when_the_pool_has_stopped_the_socket_is_gone(prefork_pool: Start) -> No
         pool.ask("status")
 
 
-def test_a_socket_that_cannot_be_made_is_a_warning(prefork_pool: Start, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    pool = prefork_pool(Echo, control=str(tmp_path / "file" / "ctl"), wait=False)
-    with Client(pool) as client:
-        assert client.ask("hello") == "hello"
-    assert "WARNING master: no control socket" in pool.log
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        pytest.param(lambda path: path.parent.write_text("no folder"), "Not a directory", id="no folder"),
+        pytest.param(
+            lambda path: (path.parent.mkdir(), path.write_text("mine")),
+            "another instance listens there, or it is no socket",
+            id="a regular file",
+        ),
+    ],
+)
+def test_a_control_that_is_named_and_cannot_be_had_refuses_the_start(
+    prefork_pool: Start, tmp_path: Path, make: Callable[[Path], object], why: str
+) -> None:
+    path = tmp_path / "there" / "ctl"
+    make(path)
+    with pytest.raises(ConfigError) as caught:
+        prefork_pool(Echo, control=str(path))
+    assert str(caught.value) == f"control {path}: {why}: choose another path, or stop that instance"
+    assert not path.is_file() or path.read_text() == "mine"
 
 
-def test_a_regular_file_at_the_place_of_the_socket_is_left_alone(prefork_pool: Start, tmp_path: Path) -> None:
-    (tmp_path / "precious").write_text("mine")
-    pool = prefork_pool(Echo, control=str(tmp_path / "precious"), wait=False)
-    with Client(pool) as client:
-        assert client.ask("hello") == "hello"
-    assert (tmp_path / "precious").read_text() == "mine"
+def test_a_second_instance_of_the_same_control_is_refused_and_the_first_goes_on(prefork_pool: Start) -> None:
+    first = prefork_pool(Echo)
+    with pytest.raises(ConfigError, match=f"control {first.control}: another instance listens there"):
+        prefork_pool(Echo, control=first.control)
+    assert first.status()["master"]["pid"] == first.pid
+
+
+def test_a_default_control_that_cannot_be_had_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    done = subprocess.run(
+        [sys.executable, "-m", "prefork", "serve", "tests.apps.lines:Nobody", "--listen", "tcp://127.0.0.1:0"],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path / "file")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == ConfigError.exit_code  # the app has no such attribute, which is looked at afterwards
+    assert "WARNING master: no control socket" in done.stderr

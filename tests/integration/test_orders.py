@@ -17,6 +17,7 @@ from tests.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from prefork.testing import LivePool
 
@@ -100,7 +101,18 @@ def test_drain_ends_one_worker_after_its_sessions_and_another_takes_its_place(pr
 def test_reload_tells_when_the_new_generation_is_ready(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo, pool=static(2))
     code, said = typed(pool, "reload")
-    assert (code, said) == (0, "reload: generation 2 is ready; the workers of generation 1 are being replaced")
+    assert (code, said) == (0, "reload: generation 2 is ready; the workers of older ones are being replaced")
+
+
+def test_a_reload_during_an_import_waits_for_a_generation_of_its_own(prefork_pool: Start, tmp_path: Path) -> None:
+    app = tmp_path / "slow.py"
+    app.write_text("from tests.apps.lines import Echo\n")
+    pool = prefork_pool(f"{app}:Echo", pool=static(2))
+    app.write_text("import time\ntime.sleep(1)\nfrom tests.apps.lines import Echo\n")
+    pool.ask("reload")
+    pool.wait_for(lambda view: any(mold.generation == 2 for mold in view.molds))
+    code, said = typed(pool, "reload")
+    assert (code, said) == (0, "reload: generation 3 is ready; the workers of older ones are being replaced")
 
 
 def test_the_operators_scale_survives_a_reload(prefork_pool: Start) -> None:

@@ -398,3 +398,11 @@ def test_memory_over_a_limit_is_noticed_a_second_after_the_beat_that_measures_it
         while f" {reason} " not in pool.log:  # the log, since a question would wake the master
             assert time.monotonic() < began + 3, "the master sleeps"  # a beat, a second, and this machine's delays
             select.select([], [], [], 0.01)
+
+
+def test_a_loop_that_holds_fewer_sessions_than_max_sessions_keeps_nobody_waiting(prefork_pool: Start) -> None:
+    config = PoolConfig(min_workers=2, max_workers=10, max_sessions=20)
+    pool = prefork_pool(Echo, pool=config, backend="threads", backends={"threads": {"max_threads": 2}})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(pool)) for _ in range(14)]
+        assert [client.ask("served") for client in clients] == ["served"] * 14

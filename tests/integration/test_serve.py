@@ -112,6 +112,14 @@ def test_an_address_in_use_is_one_line(prefork_pool: object) -> None:
         prefork.serve(Echo, listen=pool.urls[0], pool=PoolConfig(min_workers=1), control=False)
 
 
+def test_a_file_at_the_place_of_a_unix_socket_is_one_line_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "echo.sock"
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match="there is a file that is no socket: remove it, or choose another path"):
+        prefork.serve(Echo, listen=f"unix:{path}", control=False)
+    assert path.read_text() == "mine"
+
+
 def test_a_lambda_cannot_be_served() -> None:
     with pytest.raises(prefork.AppError, match="lambda"):
         prefork.serve(lambda: None, listen="tcp://127.0.0.1:0")

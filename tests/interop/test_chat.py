@@ -24,9 +24,10 @@ pytestmark = pytest.mark.needs("nc.openbsd", "socat")
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[LivePool]:
+def pool(loop: str) -> Iterator[LivePool]:
     """One room; who came in a test has left at its end (`enter`)."""
-    with running(f"{EXAMPLES}/chat.py:Chat", pool=PoolConfig(sizing=StaticSizing(workers=1))) as pool:
+    one = PoolConfig(sizing=StaticSizing(workers=1))
+    with running(f"{EXAMPLES}/chat.py:Chat", backend=loop, pool=one) as pool:
         yield pool
         assert pool.stop() == 0
         assert "ERROR" not in pool.log

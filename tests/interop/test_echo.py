@@ -26,11 +26,11 @@ both = pytest.mark.parametrize("connect", [nc, socat])
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePool]:
+def pool(loop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePool]:
     """One pool on three listeners. It ends with nothing to complain about."""
     path = tmp_path_factory.mktemp("echo") / "echo.sock"
     listen = ["tcp://127.0.0.1:0", "tcp://[::1]:0", f"unix:{path}"]
-    with running(f"{EXAMPLES}/echo.py:Echo", listen=listen) as pool:
+    with running(f"{EXAMPLES}/echo.py:Echo", backend=loop, listen=listen) as pool:
         yield pool
         pool.wait_for(lambda view: not any(worker.sessions for worker in view.workers))
         assert pool.stop() == 0

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[LivePool]:
+def pool(loop: str) -> Iterator[LivePool]:
     """One store: each test has keys of its own."""
-    with running(f"{EXAMPLES}/redis_mini.py:Redis", pool=PoolConfig(sizing=StaticSizing(workers=1))) as pool:
+    one = PoolConfig(sizing=StaticSizing(workers=1))
+    with running(f"{EXAMPLES}/redis_mini.py:Redis", backend=loop, pool=one) as pool:
         yield pool
         pool.wait_for(lambda view: not any(worker.sessions for worker in view.workers))
         assert pool.stop() == 0

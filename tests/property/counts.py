@@ -35,7 +35,7 @@ def members(view: PoolView) -> list[WorkerView]:
 
 def spare_places(view: PoolView, limits: Limits) -> int:
     """Spares; with a cap over one, in workers' worth of free places."""
-    open_ = [worker for worker in members(view) if not worker.paused_by and not worker.spent]
+    open_ = [worker for worker in members(view) if not (worker.paused_by or worker.spent or worker.full)]
     if limits.max_sessions > 1:
         return sum(max(limits.max_sessions - worker.sessions, 0) for worker in open_) // limits.max_sessions
     return sum(worker.sessions == 0 or worker.phase is Phase.BOOTING for worker in open_)

@@ -56,21 +56,25 @@ class _Visit:
 
     def __init__(self, tether: Tether, listeners: Sequence[socket.socket], app: App) -> None:
         self.guest = Guest(tether, listeners, app, self._stirred)
+        self._drain_timeout = tether.settings.drain_timeout_ns / 1e9
         self._wait = trio.CancelScope()
         self._tasks: trio.Nursery
         self._ended_by: BaseException | None = None
 
     async def run(self) -> None:
         """Raises what leaves a turn as it is: a nursery would wrap it in a group."""
-        async with trio.open_nursery() as self._tasks:
-            _visit.set(self)
-            try:
-                await self._serve()
-            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - raised below
-                self._ended_by = error
-            if left := len(self._tasks.child_tasks):
-                _log.info("cancelled %d tasks that were left when the last session was over", left)
-            self._tasks.cancel_scope.cancel()
+        async with trio.open_nursery() as beating:
+            async with trio.open_nursery() as self._tasks:
+                _visit.set(self)
+                try:
+                    await self._serve()
+                except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - raised below
+                    self._ended_by = error
+                if left := len(self._tasks.child_tasks):
+                    _log.info("cancelled %d tasks that were left when the last session was over", left)
+                    beating.start_soon(self._beat)
+                self._tasks.cancel_scope.cancel()
+            beating.cancel_scope.cancel()
         if self._ended_by is not None:
             raise self._ended_by
         self.guest.stop()
@@ -80,12 +84,20 @@ class _Visit:
         self._tasks.start_soon(self._run_task, task, args, name=task)
 
     async def _serve(self) -> None:
-        guest = self.guest
-        guest.start()
-        while not (guest.is_done or self._ended_by):
-            with trio.CancelScope(deadline=trio.current_time() + guest.patience()) as self._wait:
-                await trio.lowlevel.wait_readable(guest.fileno())
-            guest.turn()
+        self.guest.start()
+        while not (self.guest.is_done or self._ended_by):
+            await self._turn()
+
+    async def _beat(self) -> None:
+        """Go on turning, for as long as a drain may take: who is silent is killed, and a task may need a while."""
+        with trio.move_on_after(self._drain_timeout):
+            while not self._ended_by:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        with trio.CancelScope(deadline=trio.current_time() + self.guest.patience()) as self._wait:
+            await trio.lowlevel.wait_readable(self.guest.fileno())
+        self.guest.turn()
 
     def _stirred(self) -> None:
         self._wait.cancel()

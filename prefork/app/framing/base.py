@@ -46,9 +46,11 @@ DEFAULT_LIMIT: Final = 64 * 1024
 class FramingError(ValueError):
     """The peer's bytes are no frame; it ends that session, after `reply` was sent: the protocol's own word for it."""
 
+    reply: bytes = b""
+
     def __init__(self, text: str, reply: bytes = b"") -> None:
         super().__init__(text)
-        self.reply = reply
+        self.reply = as_bytes(reply, "FramingError.reply")
 
 
 class Need(Enum):
@@ -92,6 +94,11 @@ class Decoder(ABC, Generic[T_co]):
     @abstractmethod
     def rest(self) -> bytes:
         """The bytes fed and not yet made into items; empty between two frames."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the item given last has still to be answered (see `Framer.pair`): until then no session is idle."""
+        return False
 
 
 class Framer(ABC, Generic[T]):

@@ -103,6 +103,10 @@ class ComposedDecoder(Decoder[T], Generic[S, T]):
     def rest(self) -> bytes:
         return self._frames.rest()
 
+    @property
+    def unanswered(self) -> bool:
+        return self._frames.unanswered
+
     def _item(self, frame: S) -> T:
         if self._bad is not None:
             raise FramingError(self._bad)

@@ -76,6 +76,10 @@ class Exchange(Decoder[Request]):
     def rest(self) -> bytes:
         return bytes(self._held)
 
+    @property
+    def unanswered(self) -> bool:
+        return self._paused
+
     def _request(self) -> Request | Literal[Need.MORE]:
         """The next request, or the head of one whose peer waits; NEED_MORE for ever once HTTP is over."""
         while True:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from prefork.app.framing.base import DEFAULT_LIMIT, NEED_MORE, Decoder, Framer, Need, check_limit
+from prefork.app.framing.base import DEFAULT_LIMIT, NEED_MORE, Decoder, Framer, Need, as_bytes, check_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Stream(Framer[bytes]):
         return StreamDecoder(self.limit)
 
     def encode(self, item: bytes, /) -> bytes:
-        return item if type(item) is bytes else bytes(memoryview(item))
+        return item if type(item) is bytes else as_bytes(item, "Stream")
 
 
 class StreamDecoder(Decoder[bytes]):

@@ -182,7 +182,10 @@ class AcceptClauses:
         worker = start(listeners=[listen(), listen()])
         client = worker.connect(at=1)
         worker.rings()
+        worker.rests()
+        before = worker.slot[wire.HEARTBEAT]
         worker.listeners[0].shutdown(socket.SHUT_RD)
+        until(lambda: worker.slot[wire.HEARTBEAT] > before, "the serving loop sees it")
         client.echoes()
         worker.rests()
         beat, cpu = worker.slot[wire.HEARTBEAT], worker.cpu_ns

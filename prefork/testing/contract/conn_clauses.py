@@ -242,6 +242,20 @@ class ConnClauses:
             other.hears("later False")
         assert worker.log == []
 
+    def test_35_a_held_session_is_not_idle_until_it_is_released(self, start: Workers) -> None:
+        worker = start()
+        held, other = worker.connect(), worker.connect()
+        held.say("hold")
+        held.hears("held")
+        other.socket.sendall(b"echo a\nrelea")
+        other.hears("a")
+        worker.want(WANT_DRAIN)
+        worker.noted("draining 30", "draining 30")
+        other.socket.sendall(b"se\n")
+        for each in (held, other):
+            each.is_over()
+        assert worker.ended() == 0
+
 
 class AppClauses:
     """31 to 33."""

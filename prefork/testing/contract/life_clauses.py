@@ -145,6 +145,17 @@ class LifeClauses:
         client.is_over()
         assert worker.ended() == 0
 
+    def test_05_so_is_more_of_it_than_one_read_gives(self, start: Workers) -> None:
+        worker = start()
+        client = worker.connect()
+        client.echoes()
+        line, lines = f"echo {'x' * 58}\n".encode(), 3000  # so that each read, of a power of two bytes, ends a line
+        with worker.frozen():
+            worker.want(WANT_DRAIN)
+            client.socket.sendall(line * lines)
+        assert client.rest().count(b"\n") == lines
+        assert worker.ended() == 0
+
     def test_05_a_session_just_opened_may_still_send_its_request(self, start: Workers) -> None:
         worker = start()
         with worker.frozen():
@@ -201,6 +212,14 @@ class LifeClauses:
         worker.noted("closed DrainTimeoutError")
         assert worker.ended() == 0
 
+    def test_06_a_callback_that_does_not_return_prolongs_nothing(self, start: Workers) -> None:
+        beat = 5000 if self.threaded else 50
+        worker = start(heartbeat_interval_ns=10 * MS, heartbeat_timeout_ns=beat * MS, drain_timeout_ns=50 * MS)
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.channel.close()
+        assert worker.ended() == (0 if self.threaded else -signal.SIGALRM)
+
     def test_07_a_sweep_serves_what_is_queued_until_the_master_ends_it(self, start: Workers) -> None:
         worker = start(wanted=WANT_PAUSE_APP, max_sessions=3)
         clients = [worker.connect(opened=False) for _ in range(10)]
@@ -229,6 +248,18 @@ class LifeClauses:
         worker.want(WANT_DRAIN)
         assert worker.ended() == 0
         assert worker.slot[wire.ACCEPTED] == 4
+
+    def test_06_a_worker_that_waits_for_a_blocked_session_after_it_sleeps(self, start: Workers) -> None:
+        worker = start()
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.want(WANT_DRAIN, by=time.monotonic_ns() + 10 * MS)
+        elapse(20 * MS)
+        cpu = worker.cpu_ns
+        elapse(100 * MS)
+        assert worker.cpu_ns - cpu < 25 * MS
+        worker.unlatch()
+        assert worker.ended() == 0
 
     # -- the master's death --------------------------------------------------------------------------------------------
 
@@ -259,6 +290,13 @@ class LifeClauses:
         until(lambda: select.select([worker.channel], [], [], 0)[0])
         worker.channel.close()
         assert worker.ended() == 0
+
+    def test_08_an_orphan_that_does_not_end_dies_of_its_interval_timer(self, start: Workers) -> None:
+        worker = start(heartbeat_interval_ns=20 * MS, heartbeat_timeout_ns=300 * MS, drain_timeout_ns=100 * MS)
+        worker.connect().say("block")
+        worker.noted("blocked")
+        worker.channel.close()
+        assert worker.ended() == -signal.SIGALRM
 
     # -- beat ----------------------------------------------------------------------------------------------------------
 

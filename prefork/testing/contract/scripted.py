@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from prefork.app.framing import Lines, Stream
-from prefork.app.session import Session
+from prefork.app.session import Hold, Session
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Inside:
 
 
 INSIDE = Inside()
+HELD: list[Hold] = []
 
 
 def note(text: str) -> None:
@@ -126,6 +127,15 @@ class Scripted(Session[str]):
     def do_cancel(self, _rest: str) -> None:
         self.conn.call_later(0, self.send, "cancelled").cancel()
         self.conn.call_later(0, self.send, "made")
+
+    def do_hold(self, _rest: str) -> None:
+        HELD.append(self.conn.hold())
+        self.send("held")
+
+    def do_release(self, _rest: str) -> None:
+        """Let go what other sessions hold."""
+        while HELD:
+            HELD.pop().release()
 
     def do_offload(self, rest: str) -> None:
         self.conn.offload(lambda: f"{rest} {is_main()}", self.send)

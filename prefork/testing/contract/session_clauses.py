@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import wire
-from prefork.app.framing import FramingError, Lines, Stream
+from prefork.app.framing import Decoder, Framer, FramingError, Lines, Stream
 from prefork.app.session import Session
 from prefork.testing.contract.scripted import note
 from prefork.testing.contract.waiting import until
@@ -53,6 +53,64 @@ class Raises(Session[str]):
     def closed(self, exc: BaseException | None, /) -> None:
         if exc is None or str(exc) != f"in {self.where}":
             raise AssertionError(f"closed({exc!r})")
+
+
+class Text(Framer[str]):
+    """Encodes to what can't be sent."""
+
+    def decoder(self) -> Decoder[str]:
+        return Lines().decoder()
+
+    def encode(self, item: str, /) -> bytes:
+        return item  # type: ignore[return-value]
+
+
+class Uncouth(Session[str]):
+    """Does what no type checker would let pass, but no session may suffer from."""
+
+    framer = Lines
+
+    def received(self, line: str, /) -> None:
+        getattr(self, f"do_{line}")()
+
+    def do_hello(self) -> None:
+        self.send("hello")
+
+    def do_base(self) -> None:
+        raise BaseException("no Exception")  # noqa: TRY002 - as gevent's Timeout and asyncio's CancelledError are
+
+    def do_later(self) -> None:
+        self.conn.call_later(0, self.do_base)
+
+    def do_then(self) -> None:
+        self.conn.offload(lambda: None, lambda _: self.do_base())
+
+    def do_closed(self) -> None:
+        self.closed = self.break_off  # type: ignore[method-assign]
+        self.close()
+
+    def break_off(self, _exc: BaseException | None, /) -> None:
+        self.do_base()
+
+    def do_encode(self) -> None:
+        self.conn.set_framer(Text)
+        self.send("text")
+
+    def do_reply(self) -> None:
+        raise FramingError("", reply="text")  # type: ignore[arg-type]
+
+    def do_late_call(self) -> None:
+        thread = threading.Thread(target=lambda: self.conn.call_later(float("inf"), self.do_hello))
+        thread.start()
+        thread.join()
+        self.close()
+
+
+class Unlimited(Session[str]):
+    """Has no limits."""
+
+    framer = Lines
+    write_limits = (1, 2, 3)  # type: ignore[assignment]
 
 
 class Polite(Session[bytes]):
@@ -187,6 +245,22 @@ class SessionClauses:
         client.socket.sendall(b"?")
         assert client.socket.recv(100) == b"before sorry"
         client.is_over()
+
+    @pytest.mark.parametrize("line", ["base", "later", "then", "closed", "encode", "reply", "late_call"])
+    def test_11_nor_does_what_is_no_exception_or_no_bytes(self, start: Workers, line: str) -> None:
+        worker = start(Uncouth)
+        good, bad = worker.connect(opened=False), worker.connect(opened=False)
+        bad.say(line)
+        bad.is_over()
+        worker.ends(1)
+        good.say("hello")
+        good.hears("hello")
+
+    def test_11_write_limits_that_are_none_end_the_session_at_once(self, start: Workers) -> None:
+        worker = start(Unlimited)
+        worker.connect(opened=False).is_over()
+        worker.ends(1)
+        assert worker.log[0].endswith("ended by TypeError: write_limits (1, 2, 3) of Unlimited: expected a WriteLimits")
 
     def test_11_closed_that_raises_is_logged_and_swallowed(self, start: Workers) -> None:
         worker = start(BadEnd)

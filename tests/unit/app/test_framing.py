@@ -100,7 +100,7 @@ def test_a_line_with_a_line_break_is_refused() -> None:
 def test_an_item_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="Lines sends str, not bytes"):
         Lines().encode(b"a")  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="Stream sends bytes, not str"):
         Stream().encode("a")  # type: ignore[arg-type]
 
 

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork import H11, Request, Response
+from prefork import H11, Request, Response, compose
 from prefork.app.framing import NEED_MORE, FramingError
 from tests.unit.app.framings import decoded, each_byte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.app.framing import Decoder
+    from prefork.app.framing import Decoder, Framer
 
 GET = b"GET /a?b=1 HTTP/1.1\r\nHost: example\r\n\r\n"
 OK = Response(200)
+
+
+class Same:
+    """A codec that changes nothing."""
+
+    def decode(self, frame: Any, /) -> Any:
+        return frame
+
+    def encode(self, item: Any, /) -> Any:
+        return item
 
 
 def post(*headers: str, body: bytes = b"") -> bytes:
@@ -42,6 +52,20 @@ def asked(raw: bytes, framer: H11 | None = None) -> tuple[Decoder[Any], Callable
 
 def lines(raw: bytes) -> list[str]:
     return raw.decode("latin-1").split("\r\n")
+
+
+@pytest.mark.parametrize("framer", [H11(), compose(H11(), Same())], ids=["H11", "composed"])
+def test_a_request_is_unanswered_until_the_final_response_to_it(framer: Framer[Any]) -> None:
+    decoder, encode = framer.pair()
+    assert not decoder.unanswered
+    decoder.feed(GET)
+    assert not decoder.unanswered
+    decoder.next()
+    assert decoder.unanswered
+    encode(Response(103))
+    assert decoder.unanswered
+    encode(OK)
+    assert not decoder.unanswered
 
 
 # -- requests in -------------------------------------------------------------------------------------------------------

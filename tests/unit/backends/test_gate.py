@@ -164,14 +164,23 @@ def test_gate_with_a_cap_of_two(steps: list[tuple[str, int] | str], expected: St
     assert state(after(*steps, max_sessions=2)[0]) == expected
 
 
-def test_a_cap_of_one_is_one() -> None:
-    assert state(after(OPEN, max_sessions=1)[0]) == State(False, GATE_FULL)
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([OPEN], State(False, GATE_FULL), id="full"),
+        pytest.param([OPEN, CLOSE], State(), id="free"),
+        pytest.param([OPEN, CLOSE, OPEN], State(False, GATE_FULL), id="full again"),
+    ],
+)
+def test_gate_with_a_cap_of_one(steps: list[str], expected: State) -> None:
+    assert state(after(*steps, max_sessions=1)[0]) == expected
 
 
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
         pytest.param([OPEN], State(), id="under its number it is open"),
+        pytest.param([OPEN, ("learn", WANT_PAUSE_APP), ("learn", 0)], State(), id="whatever it is told meanwhile"),
         pytest.param([OPEN, OPEN], State(False, GATE_SPENT), id="at it, it is shut"),
         pytest.param([OPEN, CLOSE, OPEN, CLOSE], State(False, GATE_SPENT), id="for good, whoever leaves"),
         pytest.param([OPEN, OPEN, ("learn", WANT_PAUSE_APP), ("learn", 0)], State(False, GATE_SPENT), id="or resumes"),

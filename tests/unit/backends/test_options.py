@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from prefork.backends.options import fits, make_options
+from prefork.backends.options import fits, make_options, prepare
 from prefork.backends.registry import load_backend
 from prefork.errors import ConfigError
 
@@ -26,6 +26,37 @@ class WithOptions:
     name, contract, styles, options = "mine", 1, frozenset({"session"}), Options
 
     def run(self, *_: Any) -> None: ...
+
+
+class Failing(WithOptions):
+    """Raises what it was made with."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    @property
+    def options(self) -> type:  # type: ignore[override]
+        @dataclass
+        class Fails:
+            def __post_init__(fails) -> None:  # noqa: N805
+                raise self.error
+
+        return Fails
+
+    def prepare(self, _options: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError("no ring buffers"), SystemExit("no ring buffers")])
+def test_a_backend_that_fails_to_prepare_is_named(error: BaseException) -> None:
+    kind = type(error).__name__
+    with pytest.raises(ConfigError, match=rf"^backend 'mine' \(.*\): prepare\(\) raised {kind}: no ring buffers$"):
+        prepare(Failing(error), None)
+
+
+def test_options_that_fail_in_a_way_of_their_own_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"^\[backends.mine\] {}: OSError: no ring buffers$"):
+        make_options(Failing(OSError("no ring buffers")), {})
 
 
 def test_options_are_made_of_the_table() -> None:

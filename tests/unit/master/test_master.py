@@ -11,10 +11,11 @@ import pytest
 
 from prefork import wire
 from prefork.errors import AppError, ConfigError
-from prefork.master.facts import WorkerSaid
+from prefork.master.facts import Asked, WorkerSaid
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
-from prefork.policy.model import Owner, Phase, Reason, WorkerId
+from prefork.master.records import WorkerRecord
+from prefork.policy.model import Because, Drain, Kill, KillStep, Owner, Phase, Reason, Retire, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -285,6 +286,20 @@ def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_
     assert master.board.config_of(1).app == works.app
 
 
+def test_a_reload_that_waits_for_one_that_fails_brings_its_own_config() -> None:
+    master = FakeMaster(min_workers=1)
+    works = master.config
+    broken, mended = (works.model_copy(update={"app": app}) for app in ("broken:App", "mended:App"))
+    configs = iter((broken, mended))
+    master.orders._reload = lambda: next(configs)
+    master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
+    master.signal_after(1, signal.SIGHUP)
+    master.signal_after(1.01, signal.SIGHUP)
+    master.kernel.after(SECOND + 55_000_000, lambda: setattr(master.kernel, "broken_app", ""))
+    master.run(3)
+    assert master.board.config is mended
+
+
 @pytest.mark.parametrize("error", [ValueError("5000 digits"), RecursionError("nested"), ConfigError("no file")])
 def test_a_config_that_cannot_be_read_is_refused_and_the_pool_goes_on(error: Exception) -> None:
     master = FakeMaster(min_workers=1)
@@ -376,6 +391,22 @@ def test_the_log_lines_that_a_worker_lost_are_counted_after_its_end_too() -> Non
     assert totals == [7, 7]
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        Drain(WorkerId(1), 10 * SECOND, Because(Reason.REQUESTED)),
+        Kill(WorkerId(1), KillStep.KILL, Because(Reason.HARD_RSS)),
+    ],
+)
+def test_a_no_to_retirement_that_crossed_with_a_later_order_takes_nothing_of_that_back(order: Drain | Kill) -> None:
+    worker = WorkerRecord(WorkerId(1), 1, 0)
+    worker.said(wire.Ready(), 1)
+    worker.obey(Retire(WorkerId(1), Because(Reason.SURPLUS)), 2)
+    worker.obey(order, 3)
+    worker.said(wire.Declined(), 4)
+    assert worker.ordered is order.because.reason
+
+
 def test_each_party_resumes_its_own_pause_alone() -> None:
     master = FakeMaster(min_workers=1, sizing={"kind": "static"})
     kernel = master.kernel
@@ -399,13 +430,30 @@ def test_each_party_resumes_its_own_pause_alone() -> None:
     assert seen == [app, both, app, both, app, frozenset()]
 
 
-def test_a_pause_that_comes_while_the_successor_boots_is_the_successors_too() -> None:
+@pytest.mark.parametrize("ask", ["signal", "command"])
+@pytest.mark.parametrize(
+    ("asked", "paused"),
+    [
+        pytest.param([(2, "pause", 1)], True, id="a pause"),
+        pytest.param([(0.5, "pause", 1), (2, "resume", 1)], False, id="a resume"),
+        pytest.param([(0.5, "pause", 1), (2, "resume", 2)], False, id="its own resume, while the other stays paused"),
+    ],
+)
+def test_what_comes_for_a_worker_while_its_successor_boots_is_for_that_too(
+    asked: list[tuple[float, str, int]], paused: bool, ask: str
+) -> None:
     master = FakeMaster(min_workers=1, sizing={"kind": "static"})
     kernel = master.kernel
+
+    def tell(act: str, worker: int) -> None:
+        said = WorkerSaid(WorkerId(worker), wire.Request(act, "operator"))
+        kernel.tell_master(said if ask == "signal" else Asked(1, act, {"worker": worker}))
+
     kernel.after(SECOND, lambda: setattr(kernel, "boot_ns", 2 * SECOND))
     master.signal_after(1, signal.SIGHUP)
-    kernel.after(2 * SECOND, lambda: kernel.tell_master(WorkerSaid(WorkerId(1), wire.Request("pause", "operator"))))
+    for at, act, worker in asked:
+        kernel.after(round(at * SECOND), partial(tell, act, worker))
     left: list[tuple[int, frozenset[Owner]]] = []
     kernel.after(5 * SECOND, lambda: left.extend((each.id, each.paused_by) for each in master.board.workers.values()))
     master.run(6)
-    assert left == [(2, frozenset({Owner.OPERATOR}))]
+    assert left == [(2, frozenset({Owner.OPERATOR} if paused else ()))]

@@ -53,6 +53,11 @@ def message_of(**fields: Any) -> str:
             id="min_spare over max",
         ),
         pytest.param(
+            {"min_workers": 4, "max_workers": 4, "sizing": {"min_spare": 5, "kind": "spare"}},
+            "sizing.min_spare (5) is over max_workers (4): lower one or raise the other",
+            id="even where the bounds meet",
+        ),
+        pytest.param(
             {"sizing": {"min_spare": 5, "max_spare": 3, "kind": "spare"}},
             "sizing.max_spare (3) is under sizing.min_spare (5): raise one or lower the other",
             id="max_spare under min_spare",
@@ -196,6 +201,7 @@ def test_the_config_is_frozen_and_hashable() -> None:
     [
         pytest.param("25%", 5, id="percent of max_workers"),
         pytest.param("33%", 6, id="rounded down"),
+        pytest.param("50%", 10, id="half of it"),
         pytest.param("1%", 1, id="at least one"),
         pytest.param(7, 7, id="a number"),
         pytest.param("7", 7, id="a number as text, as the environment has it"),

@@ -271,6 +271,12 @@ def test_nobody_ever_ready_gives_up_when_the_tokens_are_spent() -> None:
     assert said(plan_for(ONE, pool(exits=exits[:2]), never)) == ["spawn below_min"]
 
 
+def test_a_pool_that_stops_gives_nothing_up() -> None:
+    never = STARTED._replace(ever_ready=False)
+    exits = tuple(ended(seq, None, code=1) for seq in (1, 2, 3))
+    assert said(plan_for(ONE, pool(exits=exits, molds=(), stop_at=NOW, stop_by=NOW + s(9)), never)) == []
+
+
 def test_the_first_worker_ready_is_remembered() -> None:
     assert plan_for(ONE, pool(serving(1)), Memory()).memory.ever_ready
     assert not plan_for(ONE, pool(booting(1)), Memory()).memory.ever_ready
@@ -284,6 +290,12 @@ PROBED = DEGRADED._replace(degraded_at=NOW - s(40), crash_spent_ns=s(30))
     ("view", "memory", "expected"),
     [
         pytest.param(pool(exits=(HEALTHY,)), Memory(), {"ever_ready": True}, id="one that was ready, and is gone"),
+        pytest.param(
+            pool(exits=(HEALTHY._replace(seq=7), ended(6, code=1))),
+            STARTED,
+            {"exits_seen": 7, "last_gone_forked_at": NOW - s(2)},
+            id="the last of several, the youngest of them",
+        ),
         pytest.param(
             pool(exits=(HEALTHY,)), PROBED, {"degraded_at": None, "failed_probes": 0}, id="a probe that was healthy"
         ),

@@ -266,6 +266,20 @@ SECOND = {"generation": 2, "molds": (MoldView(2, MoldPhase.READY, NOW),)}
             id="the surge",
         ),
         pytest.param(
+            PoolConfig(
+                max_workers=6,
+                sizing=SpareSizing(min_spare=2, max_spare=4),
+                recycle=RecycleConfig(max_served=9, jitter=0, max_unavailable=1, max_surge=1),
+            ),
+            pool(busy(1, accepted=9), busy(2, accepted=9), busy(3), busy(4), draining(5)),
+            [
+                ("few_spares", {"spare": 1, "min_spare": 2, "queue": 0, "n": 4}),
+                ("max_served", {"used": 9, "limit": 9}),
+                ("max_surge", {"live": 7, "max_workers": 6, "surge": 1}),
+            ],
+            id="the surge, births included",
+        ),
+        pytest.param(
             recycling(max_idle=60),
             pool(serving(1, 70), serving(2, 50), serving(3, 50)),
             [("max_idle", {"idle_ns": s(70), "max_idle_ns": s(60), "n": 3})],

@@ -39,6 +39,13 @@ STARTING = MoldView(2, MoldPhase.STARTING, NOW - s(1))
             id="never used before",
         ),
         pytest.param([MOLD, STARTING], {"reload_wanted": True}, STARTED, [], id="one reload at a time"),
+        pytest.param(
+            [MOLD, STARTING._replace(since_at=NOW - s(60))],
+            {"reload_wanted": True},
+            STARTED,
+            ["end_mold 2 by force import_timeout", "start_mold 3 reload"],
+            id="but the next when that one is told to go",
+        ),
         pytest.param([], {"reload_wanted": True}, STARTED, ["start_mold 2 reload"], id="a reload is a restart too"),
         pytest.param(
             [MOLD, MoldView(2, MoldPhase.STARTING, NOW - s(60))],
@@ -149,6 +156,7 @@ def test_an_import_is_looked_at_when_it_would_overstay(view: PoolView, memory: M
         ),
         pytest.param(pool(molds=()), STARTED._replace(newest_mold=6), (6, None), id="a lost one"),
         pytest.param(pool(molds=(MOLD, STARTING)), STARTED, (2, None), id="one that is there"),
+        pytest.param(pool(molds=(), generation=5), STARTED, (5, None), id="the pool's own"),
     ],
 )
 def test_the_highest_generation_is_remembered(view: PoolView, memory: Memory, expected: tuple[int, int | None]) -> None:

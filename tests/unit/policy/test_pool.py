@@ -56,6 +56,19 @@ WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
             SPARE, pool(serving(1), serving(2), queue=9), ["spawn few_spares"], id="without a cap one will do"
         ),
         pytest.param(SPARE, pool(serving(1), serving(2), queue=-1), [], id="a queue below nothing is none"),
+        pytest.param(SPARE, pool(serving(1), serving(2), queue=0), [], id="an empty queue asks for nobody"),
+        pytest.param(
+            STATIC.model_copy(update={"sizing": StaticSizing(workers=1), "max_workers": 3}),
+            pool(*map(serving, range(1, 6))),
+            [f"retire {name} surplus" for name in (1, 2, 3, 4)],
+            id="static: over max, and over its size",
+        ),
+        pytest.param(
+            CAP_TEN,
+            pool(*(serving(each, sessions=4, full=True) for each in range(1, 5)), queue=6),
+            ["spawn few_spares"] * 3,
+            id="what a loop can't hold is no free place, whatever max_sessions says",
+        ),
         pytest.param(
             CAP_ONE, pool(serving(1), serving(2), queue=3), ["spawn few_spares"] * 3, id="with cap one, one for each"
         ),
@@ -195,6 +208,7 @@ def test_a_surplus_of_spares_never_goes_below_min() -> None:
     config = PoolConfig(min_workers=4, max_workers=9, sizing=SpareSizing(min_spare=1, max_spare=2))
     plan = plan_for(config, pool(*map(serving, range(1, 6))), WATCHED)
     assert said(plan) == ["retire 1 surplus"]
+    assert plan.next_check_at == NOW + s(29)
 
 
 def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
@@ -202,11 +216,13 @@ def test_a_pool_at_rest_wakes_for_the_earliest_silence_alone() -> None:
     assert said(plan) == []
     assert plan.next_check_at == NOW + s(26)
     assert plan.memory.window_since is None
+    assert plan.memory.window == ()
 
 
 def test_a_pool_that_could_shrink_samples_ten_times_a_hold() -> None:
     plan = plan_for(SPARE, pool(*map(busy, range(1, 6))))
     assert plan.next_check_at == NOW + s(3)
+    assert plan.memory.window_since == NOW
 
 
 @pytest.mark.parametrize(
@@ -294,6 +310,7 @@ def test_a_busy_surplus_is_looked_at_again() -> None:
     plan = plan_for(STATIC, pool(*map(busy, range(1, 5))))
     assert said(plan) == []
     assert plan.next_check_at == NOW + s(1)
+    assert plan_for(STATIC, pool(*map(serving, range(1, 6)))).next_check_at == NOW + s(29)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +356,9 @@ IDLE = PoolConfig(min_workers=2, max_workers=9, sizing=SpareSizing(max_spare=9),
             pool(serving(1, 70), serving(2, 90), serving(3, 80)), ["retire 2 max_idle"], id="the longest first"
         ),
         pytest.param(pool(busy(1), serving(2), serving(3)), [], id="never one that would be born again"),
+        pytest.param(
+            pool(*(serving(n, idle_since=None) for n in (1, 2, 3))), [], id="since when it is idle may be unknown"
+        ),
         pytest.param(
             pool(serving(1, paused_by=OPERATOR), *map(serving, (2, 3, 4))),
             ["retire 1 max_idle", "retire 2 max_idle"],

@@ -273,6 +273,14 @@ def test_a_degraded_pool_has_one_birth_for_all(workers: list[Any], expected: lis
     assert said(plan_for(config, pool(*workers), memory)) == expected
 
 
+def test_a_successor_makes_nobody_a_surplus_whom_the_queue_asks_for() -> None:
+    config = PoolConfig(min_workers=0, max_workers=3, max_sessions=2, sizing=SpareSizing(hold=0))
+    memory = STARTED._replace(generation=2, newest_mold=2, last_now=NOW, window_since=NOW - s(5), window=((NOW, 1),))
+    successor = booting(3, 0, generation=2, replaces=WorkerId(1))
+    plan = plan_for(config, pool(busy(1), serving(2), successor, queue=2, **OLD), memory)
+    assert said(plan) == ["1 replace withheld max_unavailable"]
+
+
 def test_of_equally_missed_workers_the_spent_go_first() -> None:
     config = PoolConfig(min_workers=1, max_workers=9)
     workers = (serving(1, 50), serving(2, 99, **SPENT), serving(3, 10))

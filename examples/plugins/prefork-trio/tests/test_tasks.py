@@ -8,7 +8,9 @@ import prefork_trio
 import pytest
 import trio
 
+from prefork import wire
 from prefork.testing.contract import Scripted, Worker, Workers, note
+from prefork.testing.contract.waiting import until
 from prefork.wire import WANT_DRAIN
 
 if TYPE_CHECKING:
@@ -23,6 +25,19 @@ class Tasks(Scripted):
 
     def do_system_task(self, rest: str) -> None:
         trio.lowlevel.spawn_system_task(self.work, rest)
+
+    def do_slow_task(self, _rest: str) -> None:
+        prefork_trio.start_soon(self.linger)
+        self.send("made")
+
+    async def linger(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            note("cancelled")
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.3)
+            note("task over")
 
     async def work(self, line: str) -> None:
         try:
@@ -64,6 +79,21 @@ def test_tasks_left_after_the_last_session_are_cancelled_and_waited_for(worker: 
     worker.noted("task over")
     assert worker.ended() == 0
     assert worker.log == ["cancelled 1 tasks that were left when the last session was over"]
+
+
+def test_the_loop_beats_while_a_cancelled_task_is_awaited() -> None:
+    with Workers("trio", {}) as start:
+        worker = start(Tasks, heartbeat_interval_ns=10_000_000)
+        client = worker.connect()
+        client.say("slow_task")
+        client.hears("made")
+        worker.want(WANT_DRAIN)
+        worker.noted("closed NoneType")
+        worker.noted("cancelled")
+        beat = worker.slot[wire.HEARTBEAT]
+        until(lambda: worker.slot[wire.HEARTBEAT] > beat + 50_000_000, "beats")
+        worker.noted("task over")
+        assert worker.ended() == 0
 
 
 def test_an_exit_in_a_task_leaves_run(worker: Worker) -> None:

@@ -1,0 +1,35 @@
+"""What the master says, and how often."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prefork.master.reporter import Folder
+from prefork.master.scoreboard import HISTORY
+from prefork.policy.model import WorkerId
+from tests.unit.master.master import FakeMaster
+
+SECOND = 1_000_000_000
+
+
+def test_lines_of_one_kind_are_folded_and_the_next_one_tells_how_many() -> None:
+    folder = Folder()
+    assert [folder.let("kind", 0) for _ in range(7)] == [0] * 5 + [None] * 2
+    assert folder.let("another", 0) == 0
+    assert folder.let("kind", SECOND) == 2
+
+
+def test_kinds_that_never_come_again_are_forgotten() -> None:
+    folder = Folder()
+    for number in range(5000):
+        folder.let(f"failed {number}", number * SECOND)
+    assert len(folder._kinds) <= 1001
+
+
+def test_how_workers_ended_is_known_as_long_as_a_decision_shows_it_and_no_longer() -> None:
+    master = FakeMaster(min_workers=1, sizing={"kind": "static"}, crash={"healthy_after": 0})
+    for number in range(1, 1001):
+        master.kernel.after(number * SECOND // 2, partial(master.kernel.die, WorkerId(number), code=1))
+    master.run(501)
+    assert 100 < len(master.reporter._ends) <= 2 * HISTORY
+    assert master.reporter._decision_rows(0)[-1]["outcome"] == "exit code 1"
