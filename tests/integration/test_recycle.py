@@ -142,7 +142,7 @@ def test_who_is_idle_for_too_long_goes_down_to_the_minimum_and_nobody_else_does(
     pool = prefork_pool(Long, pool=config)
     with Hammer(pool, clients=1) as hammer:
         for view in looks(pool, lambda view: len(view.workers) <= 3 and hammer.served >= 5, timeout=20):
-            assert sum(worker.phase in (Phase.BOOTING, Phase.SERVING) for worker in view.workers) >= 2
+            assert serving(view) >= 2
     hammer.check(at_least=5)
     pool.wait_for(lambda view: len(view.workers) == 2)
     assert reasons(pool, "retire") == {"max_idle"}
