@@ -72,6 +72,8 @@ class Master:
             self._beat_at = now + self._policy.limits.heartbeat_interval_ns
             for worker in house.workers.values():
                 worker.beat()
+        tally = self._scene.tally
+        over, held = tally.served + tally.lost, tally.sessions
         return PoolView(
             now,
             self._policy.seed,
@@ -82,6 +84,10 @@ class Master:
             len(self._scene.listener.waiting),
             self._stop_at,
             self._stop_at,
+            arrivals=over + held.value,
+            completions=over,
+            held_ns=held.area_at(now),
+            spawn_ns=self._molds.spawn_ns,
         )
 
     def _boots(self) -> bool:

@@ -32,7 +32,7 @@ class Molds:
         self._house = house
         self._host = host
         self._rng = rng
-        self._spawn_ns = as_ns(host.spawn_time, "spawn_time")
+        self.spawn_ns = as_ns(host.spawn_time, "spawn_time")
         self._boot_ns = as_ns(host.boot_time, "boot_time")
         self._import_ns = as_ns(host.import_time, "import_time")
         self._free_at = 0
@@ -56,7 +56,7 @@ class Molds:
         if self.at_once:
             agenda.plan(agenda.now, self._born, worker)
             return
-        self._free_at = max(self._free_at, agenda.now) + self._spawn_ns
+        self._free_at = max(self._free_at, agenda.now) + self.spawn_ns
         agenda.plan(self._free_at, self._born, worker)
 
     def _ready(self, view: MoldView) -> None:

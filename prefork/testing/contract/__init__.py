@@ -23,6 +23,7 @@ from prefork.testing.contract.harness import Worker, Workers
 from prefork.testing.contract.life_clauses import LifeClauses
 from prefork.testing.contract.scripted import Scripted, note
 from prefork.testing.contract.session_clauses import SessionClauses
+from prefork.testing.contract.stream_clauses import StreamClauses
 from prefork.testing.contract.waiting import until
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["BackendContract", "Client", "Scripted", "Worker", "Workers", "note", "until"]
 
 
-class BackendContract(LifeClauses, AcceptClauses, SessionClauses, ConnClauses, AppClauses):
+class BackendContract(LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses):
     """What a loop must keep. A subclass names the loop; it may have tests of its own that take `start`."""
 
     backend: ClassVar[str]
