@@ -44,7 +44,7 @@ coverage: setup
 	$(RUN)/coverage report
 
 tests: setup system
-	$(RUN)/python -m pytest --numprocesses auto
+	$(RUN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-all:
 	@for version in 3.11 3.12 3.13; do \
