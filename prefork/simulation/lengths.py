@@ -8,6 +8,7 @@ the places. So `mean` is a parameter of each, and the tail is another.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Length:
+class Length(ABC):
     """How long one session lasts."""
 
+    @abstractmethod
     def drawing(self, rng: Random) -> Callable[[], int]:
         """Return what draws the next length, in ns, 0 or more. Raises ValueError for parameters that make none."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
