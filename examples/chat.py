@@ -3,10 +3,14 @@
 One worker holds the room: a session has no way to hear what another worker would have to pass on from its own.
 """
 
+import threading
+
 import prefork
 from prefork import Lines, Session
 
 ROOM: dict[str, "Chat"] = {}
+ROOM_LOCK = threading.Lock()
+"""On the loop `threads` sessions speak at the same time."""
 NAME_LENGTH = 16
 BEHIND = 256 * 1024
 """Who was sent so many characters without being up to date in between reads slowly, and misses lines until it is."""
@@ -21,29 +25,32 @@ class Chat(Session[str]):
         self.tell("* who are you?")
 
     def received(self, line: str, /) -> None:
-        said = "".join(filter(str.isprintable, line)).strip()  # nobody writes to another's terminal but text
-        match said.split():
-            case ["/quit"]:
-                self.close()
-            case [name, *more] if not self.name:
-                self.enter("" if more else name)
-            case ["/who"]:
-                self.tell(f"* here: {', '.join(sorted(ROOM))}")
-            case [word, *_] if word.startswith("/"):
-                self.tell("* there are /who and /quit")
-            case [_, *_]:
-                self.tell_others(f"{self.name}: {said}")
+        with ROOM_LOCK:
+            said = "".join(filter(str.isprintable, line)).strip()  # nobody writes to another's terminal but text
+            match said.split():
+                case ["/quit"]:
+                    self.close()
+                case [name, *more] if not self.name:
+                    self.enter("" if more else name)
+                case ["/who"]:
+                    self.tell(f"* here: {', '.join(sorted(ROOM))}")
+                case [word, *_] if word.startswith("/"):
+                    self.tell("* there are /who and /quit")
+                case [_, *_]:
+                    self.tell_others(f"{self.name}: {said}")
 
     def closed(self, _exc: BaseException | None, /) -> None:
-        if self.name:
-            del ROOM[self.name]
-            self.tell_others(f"* {self.name} left")
+        with ROOM_LOCK:
+            if self.name:
+                del ROOM[self.name]
+                self.tell_others(f"* {self.name} left")
 
     def flushed(self) -> None:
-        self.behind = 0
-        if self.missed:
-            missed, self.missed = self.missed, 0
-            self.tell(f"* you missed {missed} lines")
+        with ROOM_LOCK:
+            self.behind = 0
+            if self.missed:
+                missed, self.missed = self.missed, 0
+                self.tell(f"* you missed {missed} lines")
 
     def enter(self, name: str) -> None:
         if name in ROOM or not (name.isalnum() and len(name) <= NAME_LENGTH):

@@ -3,11 +3,11 @@
     prefork serve examples/redis_mini.py:Redis --workers 1 --listen tcp://127.0.0.1:6380
     redis-cli -p 6380 incr visits
 
-One worker, because the values are in its memory, as in Redis; a second one would have its own. They end with it. On a
-loop with one thread each command is atomic; with `--backend threads`, INCR would want a lock.
+One worker, because the values are in its memory, as in Redis; a second one would have its own. They end with it.
 """
 
 import re
+import threading
 from collections.abc import Generator
 from typing import Literal, TypeAlias
 
@@ -19,6 +19,7 @@ Item: TypeAlias = list[bytes] | Literal[Need.MORE]
 Piece: TypeAlias = Generator[Literal[Need.MORE], None, tuple[bytes, int]]
 LIMIT = 1024 * 1024  # most bytes of one command
 VALUES: dict[bytes, bytes] = {}
+LOCK = threading.Lock()  # on the loop `threads` commands run at the same time
 
 
 class RespDecoder(Decoder[Value]):
@@ -113,7 +114,9 @@ class Redis(Session[Value]):
 
     def received(self, item: Value, /) -> None:
         if isinstance(item, list) and item[0].upper() != b"QUIT":
-            self.send(answer(item[0].upper(), item[1:]))
+            with LOCK:
+                value = answer(item[0].upper(), item[1:])
+            self.send(value)
         else:
             self.send("OK")
             self.close()

@@ -27,14 +27,7 @@ class SelectorsBackend:
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:
         """Serve `app` until the worker is done."""
-        turns = Turns(Host(app, tether), tether, listeners)
-        try:
-            turns.start()
-            while not turns.is_done:
-                turns.turn(turns.patience())
-            turns.stop()
-        finally:
-            turns.close()
+        Turns(Host(app, tether), tether, listeners).run()
 
 
 @hookimpl

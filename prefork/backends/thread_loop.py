@@ -46,14 +46,7 @@ class ThreadsBackend:
         """Serve `app` until the worker is done."""
         assert isinstance(options, ThreadsOptions)
         tether.gate.hold_at_most(options.max_threads)
-        turns = SeatTurns(Host(app, tether), tether, listeners, Threads())
-        try:
-            turns.start()
-            while not turns.is_done:
-                turns.turn(turns.patience())
-            turns.stop()
-        finally:
-            turns.close()
+        SeatTurns(Host(app, tether), tether, listeners, Threads()).run()
 
 
 class Threads:

@@ -75,6 +75,16 @@ class Turns:
         self.now = time.monotonic_ns()
         self.door.start(self.now)
 
+    def run(self) -> None:
+        """Serve, waiting on the epoll itself, until the worker is done; everything is closed afterwards."""
+        try:
+            self.start()
+            while not self.is_done:
+                self.turn(self.patience())
+            self.stop()
+        finally:
+            self.close()
+
     def stop(self) -> None:
         """The last session is over."""
         self.host.stop()

@@ -132,6 +132,12 @@ def test_the_benchmark_runs_through(pool: LivePool, client: redis.Redis, pipelin
 
 
 @pytest.mark.needs("redis-benchmark")
+def test_each_increment_of_many_clients_counts(pool: LivePool, client: redis.Redis) -> None:
+    run(["redis-benchmark", *port(pool), "-c", "50", "-n", "8000", "-P", "4", "incr", "many"])
+    assert client.get("many") == b"8000"
+
+
+@pytest.mark.needs("redis-benchmark")
 def test_many_keys_and_large_values_run_through(pool: LivePool, client: redis.Redis) -> None:
     benchmark(pool, "-n", "4000", "-P", "16", "-r", "100", "-d", "10000", "-t", "set,get")
     assert len(client.get("key:000000000007") or b"") == 10_000

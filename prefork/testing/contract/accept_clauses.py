@@ -106,16 +106,20 @@ class AcceptClauses:
         began = time.monotonic()
         waiting = [worker.connect(opened=False) for _ in range(6)]
         until(lambda: worker.slot[wire.GATE] & wire.GATE_BACKOFF, "a back-off")
-        held, cpu = worker.sessions, worker.cpu_ns
-        assert 0 < held < 7
+        cpu = worker.cpu_ns
         elapse(300 * MS)
         assert worker.cpu_ns - cpu < 100 * MS, "it tries again and again"
+        held = worker.sessions  # now: at first what the loop opens for a moment may have been in the way
+        assert 0 < held < 7
         assert len(worker.log) <= 1 + (time.monotonic() - began)
         assert worker.log[0].startswith("can't accept: Too many open files; ")
         first.echoes()
         first.socket.close()
         waiting[0].socket.close()
-        until(lambda: worker.slot[wire.ACCEPTED] == held + 2, "accepted again")
+        until(
+            lambda: worker.slot[wire.ACCEPTED] == held + 2,
+            lambda: f"{worker.slot[wire.ACCEPTED]} of {held + 2} accepted",
+        )
 
     def test_14_a_connection_reset_before_its_accept_is_counted(self, start: Workers) -> None:
         worker = start(wanted=WANT_PAUSE_APP)
