@@ -7,14 +7,18 @@ assert run.share_waiting_over("50ms") < 0.01
 """
 
 from prefork.simulation.crowds import ClockBursts, Reconnect, Replay
+from prefork.simulation.headers import Columns
 from prefork.simulation.host import Crashed, Host, Hung, Killed
 from prefork.simulation.lengths import Constant, Exponential, Length, Lognormal, LongLived, Pareto
+from prefork.simulation.recordings import Arrivals, read_counts, read_recording, read_sessions
 from prefork.simulation.run import Run, simulate
-from prefork.simulation.traces import Counts, Trace, read_counts, read_sessions
+from prefork.simulation.traces import Counts, Recorded, Trace
 from prefork.simulation.traffic import Flash, OnOff, Poisson, Sine, Square, Step, Traffic
 
 __all__ = [
+    "Arrivals",
     "ClockBursts",
+    "Columns",
     "Constant",
     "Counts",
     "Crashed",
@@ -30,6 +34,7 @@ __all__ = [
     "Pareto",
     "Poisson",
     "Reconnect",
+    "Recorded",
     "Replay",
     "Run",
     "Sine",
@@ -38,6 +43,7 @@ __all__ = [
     "Trace",
     "Traffic",
     "read_counts",
+    "read_recording",
     "read_sessions",
     "simulate",
 ]
