@@ -7,6 +7,7 @@ assert run.share_waiting_over("50ms") < 0.01
 """
 
 from prefork.simulation.crowds import ClockBursts, Reconnect, Replay
+from prefork.simulation.expectations import Expectation, judge
 from prefork.simulation.headers import Columns
 from prefork.simulation.host import Crashed, Host, Hung, Killed
 from prefork.simulation.lengths import Constant, Exponential, Length, Lognormal, LongLived, Pareto
@@ -14,6 +15,7 @@ from prefork.simulation.recordings import Arrivals, read_counts, read_recording,
 from prefork.simulation.run import Run, simulate
 from prefork.simulation.traces import Counts, Recorded, Trace
 from prefork.simulation.traffic import Flash, OnOff, Poisson, Sine, Square, Step, Traffic
+from prefork.simulation.words import length_of, traffic_of
 
 __all__ = [
     "Arrivals",
@@ -22,6 +24,7 @@ __all__ = [
     "Constant",
     "Counts",
     "Crashed",
+    "Expectation",
     "Exponential",
     "Flash",
     "Host",
@@ -42,8 +45,11 @@ __all__ = [
     "Step",
     "Trace",
     "Traffic",
+    "judge",
+    "length_of",
     "read_counts",
     "read_recording",
     "read_sessions",
     "simulate",
+    "traffic_of",
 ]

@@ -73,7 +73,7 @@ def read_recording(lines: Iterable[str], columns: Columns | None = None) -> Coun
 
 
 def read_counts(lines: Iterable[str], columns: Columns | None = None) -> Counts:
-    """Read counts; where nothing is said of the columns, a gap counts nobody. Raises ValueError as read_recording does."""
+    """Read counts; if no columns are said, gaps count nobody. Raises ValueError as read_recording does."""
     columns = replace(columns or Columns(gaps="nobody"), rows="counts")
     return _counts(_table(lines, columns), columns)
 
