@@ -57,13 +57,15 @@ class Expectation(NamedTuple):
             raise ValueError(f"{text!r}: {found['sign']} is no sign: it is one of {', '.join(_OPERATORS)}")
         return cls(figure, found["sign"], parse_value(found["value"], figure), " ".join(text.split()))
 
-    def judge(self, runs: Sequence[Run]) -> Verdict:
-        """Tell whether it holds for each of the runs (one at least). Raises ValueError where they can't tell."""
+    def measure(self, run: Run) -> float:
+        """Return the figure of a run. Raises ValueError where it can't tell."""
         if self.figure.name == "settles_within":
-            for run in runs:
-                run.settles_within(self.value)  # which may have ended too early to tell
-        measured = [self.figure.of(run) for run in runs]
-        worst = max(range(len(runs)), key=lambda index: self._excess(measured[index]))
+            run.settles_within(self.value)  # it may have ended too early
+        return self.figure.of(run)
+
+    def verdict(self, measured: Sequence[float]) -> Verdict:
+        """Tell whether it holds for each of the figures, of which there is one at least."""
+        worst = max(range(len(measured)), key=lambda index: self._excess(measured[index]))
         holds = all(_OPERATORS[self.sign](each, self.value) for each in measured)
         told = f"{self.text}: {value_text(measured[worst], self.figure.unit)}"
         return Verdict(holds, told, measured[worst], worst)
@@ -79,4 +81,5 @@ def judge(run: Run, expectation: str) -> Verdict:
 
     Raises ValueError for a sentence that says nothing, and a run that can't tell.
     """
-    return Expectation.of(expectation).judge([run])
+    expected = Expectation.of(expectation)
+    return expected.verdict([expected.measure(run)])

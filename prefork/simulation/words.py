@@ -16,9 +16,10 @@ from prefork.simulation.lengths import Constant, Exponential, Length, Lognormal,
 from prefork.simulation.traffic import Flash, OnOff, Poisson, Sine, Square, Step, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from dataclasses import Field
 
+_COMMON = tuple(field.name for field in fields(Traffic))
 Made = TypeVar("Made", Traffic, Length)
 
 TRAFFICS: dict[str, type[Traffic]] = {
@@ -56,8 +57,10 @@ def length_of(word: str) -> Length:
 
 
 def usage(kinds: Mapping[str, type[Any]]) -> str:
-    """Return each kind with its fields: `flash:base=,peak=[,at=1m,…]`."""
-    return "  ".join(f"{name}:{_signature(kind)}" for name, kind in kinds.items())
+    """Return each kind with its own fields: `flash:base=N,peak=N[,at=1m,…]`; what every kind has is left out."""
+    return "; ".join(
+        f"{name}:{_signature(kind, _COMMON if issubclass(kind, Traffic) else ())}" for name, kind in kinds.items()
+    )
 
 
 def pairs_of(rest: str, names: Iterable[str]) -> dict[str, str]:
@@ -131,10 +134,11 @@ def _is_needed(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _signature(kind: type[Any]) -> str:
-    needed = ",".join(f"{each.name}=N" for each in _own(kind) if _is_needed(each))
-    others = ",".join(f"{each.name}={_default(each)}" for each in _own(kind) if not _is_needed(each))
-    return f"{needed}[,{others}]" if needed else others
+def _signature(kind: type[Any], left_out: Collection[str] = ()) -> str:
+    own = [each for each in _own(kind) if each.name not in left_out]
+    needed = ",".join(f"{each.name}=N" for each in own if _is_needed(each))
+    others = ",".join(f"{each.name}={_default(each)}" for each in own if not _is_needed(each))
+    return f"{needed}[,{others}]" if needed and others else needed or others
 
 
 def _default(field: Field[Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from prefork.simulation import Expectation, Poisson, Sine, Step, judge, simulate
@@ -42,14 +40,14 @@ def test_what_is_not_so_does_not_hold(sentence: str) -> None:
 
 
 def test_of_several_runs_the_worst_decides() -> None:
-    runs = [replace(RUN, flaps=flaps) for flaps in (3, 9, 1)]
-    below, above, exact = (Expectation.of(f"flaps {said}").judge(runs) for said in ("< 9", "> 1", "== 4"))
+    measured = [3.0, 9.0, 1.0]
+    below, above, exact = (Expectation.of(f"flaps {said}").verdict(measured) for said in ("< 9", "> 1", "== 4"))
     assert [(each.holds, each.measured, each.worst) for each in (below, above, exact)] == [
         (False, 9, 1),
         (False, 1, 2),
         (False, 9, 1),
     ]
-    assert Expectation.of("flaps <= 9").judge(runs)
+    assert Expectation.of("flaps <= 9").verdict(measured)
 
 
 def test_settling_is_measured_from_the_last_change_of_the_load() -> None:
