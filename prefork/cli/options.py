@@ -38,7 +38,8 @@ LASTS = option("How long the load lasts, where --traffic doesn't say. Left out: 
 SCALE = option("So many times the arrivals of a recording, such as 2 or 0.1.", "NUMBER")
 SPAWN_TIME = option("From the order to a worker that accepts. Left out: 200ms.", "TIME")
 SEED = option("The first seed; a seed is a run, everywhere and always. Left out: 1.", "N")
-SEEDS = option("So many runs, each with the next seed.", "N")
+SEEDS = option("So many runs, each with the next seed. Left out: 1.", "N")
+TUNED_SEEDS = option("So many runs of each setting, each with the next seed. Left out: 3.", "N")
 CORES = option("Processes that compute. Left out: one for each CPU.", "N")
 
 
