@@ -149,8 +149,9 @@ def simulate(
 ) -> Run:
     """Play the traffic on a pool of this config; the same arguments give the same run.
 
-    `decide` may be another policy of the same signature. Raises ValueError for traffic or a host that can't be, and
-    for sizing by how busy the loops are, which no session of a simulation makes them.
+    `decide` may be another policy of the same signature, such as `peers.peer("apache", config)`. Raises ValueError for
+    traffic or a host that can't be, and for sizing by how busy the loops are, which no session of a simulation makes
+    them.
     """
     if config.sizing.kind == "demand" and not config.max_sessions:
         raise ValueError("simulate: sizing demand goes by busy loops where max_sessions is 0: set max_sessions")
