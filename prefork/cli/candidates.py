@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.cli.options import said
+from prefork.cli.options import said, share_of
 from prefork.errors import ConfigError
 from prefork.layers import Sources, load
 from prefork.layers.load import DEFAULT_FILE
 from prefork.policy import engine
 from prefork.simulation import Host
 from prefork.simulation.durations import as_ns
+from prefork.simulation.peers import PEERS, peer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from prefork.policy.config import PoolConfig
     from prefork.simulation.master import Decide
 
+ALL = "all"
 ANY_APP = "any:app"
 """A config of nothing but [pool] is enough for a simulation."""
 
@@ -42,12 +44,31 @@ def candidate(file: str | None, flag: str, host: Host) -> Candidate:
     return Candidate(_name(file), loaded.config.pool, _with_backlog(host, loaded), engine.decide)
 
 
-def host_of(spawn_time: str | None) -> Host:
+def peers_of(names: Sequence[str], tried: Candidate) -> list[Candidate]:
+    """Return other servers' policies, with the bounds of the config that is tried. Raises ConfigError.
+
+    Of `all` those are left out that can't judge such a pool.
+    """
+    found = []
+    for name in names:
+        for known in PEERS if name == ALL else [name]:
+            try:
+                found.append(tried._replace(name=known, decide=peer(known, tried.config)))
+            except ValueError as error:
+                if name != ALL:
+                    raise ConfigError(f"--peer: {error}") from None
+    return found
+
+
+def host_of(spawn_time: str | None, busy: str | None) -> Host:
     """Return the machine that the flags describe. Raises ConfigError."""
-    if spawn_time is None:
-        return Host()
-    said("--spawn-time", as_ns, spawn_time)
-    return Host(spawn_time=spawn_time)
+    host = Host()
+    if spawn_time is not None:
+        said("--spawn-time", as_ns, spawn_time)
+        host = replace(host, spawn_time=spawn_time)
+    if busy is not None:
+        host = replace(host, busy=said("--busy", share_of, busy))
+    return host
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -31,6 +31,10 @@ _SHOWN = (
 )
 """In the table; JSON has all."""
 
+FIGURES_BY = {figure.name: figure for figure in FIGURES}
+MOST_COLUMNS = 6
+"""With more candidates, each has a line of its own, of means."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -58,10 +62,10 @@ class Comparison:
         spawn = self.candidates[0].host.spawn_time
         return [*self.load.told, f"{arrivals} connections in {seconds:,.0f}s, spawn time {spawn}, {seeds}"]
 
-    def rows(self) -> list[tuple[Figure, list[str]]]:
-        """Return each figure of the table with a cell for each candidate."""
-        shown = [FIGURES_BY[name] for name in _SHOWN]
-        return [(figure, [self._cell(figure, place) for place in range(len(self.candidates))]) for figure in shown]
+    def rows(self, *, brief: bool = False) -> list[tuple[Figure, list[str]]]:
+        """Return each figure of the table with a cell for each candidate; `brief`: its mean alone."""
+        shown, places = [FIGURES_BY[name] for name in _SHOWN], range(len(self.candidates))
+        return [(figure, [self._cell(figure, place, brief=brief) for place in places]) for figure in shown]
 
     def verdict_text(self, verdict: Verdict) -> str:
         """Return `holds  p99_wait < 50ms: 12ms`, with the seed of the figure where there are several."""
@@ -85,10 +89,12 @@ class Comparison:
             ],
         }
 
-    def _cell(self, figure: Figure, place: int) -> str:
+    def _cell(self, figure: Figure, place: int, *, brief: bool) -> str:
         values = [outcome.figures[figure.name] for outcome in self.outcomes[place]]
         known = [value for value in values if value is not None]
-        return _spread(known, figure) if known else "-"
+        if not known:
+            return "-"
+        return value_text(sum(known) / len(known), figure.unit) if brief else _spread(known, figure)
 
 
 def _spread(values: Sequence[float], figure: Figure) -> str:
@@ -97,9 +103,6 @@ def _spread(values: Sequence[float], figure: Figure) -> str:
         value_text(each, figure.unit) for each in (sum(values) / len(values), min(values), max(values))
     )
     return mean if least == most else f"{mean} ({least} to {most})"
-
-
-FIGURES_BY = {figure.name: figure for figure in FIGURES}
 
 
 def show(comparison: Comparison) -> None:
@@ -112,8 +115,12 @@ def show(comparison: Comparison) -> None:
     for line in comparison.told:
         console.print(Text(line))
     console.print()
-    rows = [(figure.name, *cells) for figure, cells in comparison.rows()]
-    console.print(table_of(("", *(each.name for each in comparison.candidates)), rows))
+    head, *rows = [("", *(each.name for each in comparison.candidates))]
+    many = len(comparison.candidates) > MOST_COLUMNS
+    rows += [(figure.name, *cells) for figure, cells in comparison.rows(brief=many)]
+    if many:
+        head, *rows = zip(head, *rows, strict=True)
+    console.print(table_of(head, rows))
     if comparison.verdicts:
         console.print()
     for verdict in comparison.verdicts:

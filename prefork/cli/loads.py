@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prefork.cli.options import said
 from prefork.errors import ConfigError
-from prefork.policy.units import duration_text, nanoseconds
+from prefork.policy.units import duration_text, nanoseconds, parse_duration
 from prefork.simulation import Columns, Counts, Exponential, Recorded, Trace, length_of, read_recording, traffic_of
 from prefork.simulation.durations import as_ns, at_least
 from prefork.simulation.words import TRAFFICS, pairs_of
@@ -64,17 +65,13 @@ def load_of(words: Sequence[str], defaults: Defaults) -> Load:
 
 
 def _part(word: str, defaults: Defaults) -> tuple[Traffic, str]:
-    kind = word.partition(":")[0].strip()
     try:
-        if kind in TRAFFICS:
+        if word.partition(":")[0].strip() in TRAFFICS:
             given: dict[str, Any] = {"length": defaults.length} | ({"lasts": defaults.lasts} if defaults.lasts else {})
             return traffic_of(word, **given), word
-        if not Path(word).exists() and not re.search(r"[./\\]", kind):
-            traffic_of(word)  # which says what is wrong with it
         return _recording(word, defaults)
     except ValueError as error:
-        cure = "" if kind in TRAFFICS or re.search(r"[./\\]", kind) else f"; {_CURE}"
-        raise ConfigError(f"--traffic {word}: {error}{cure}") from None
+        raise ConfigError(f"--traffic {word}: {error}") from None
 
 
 def _recording(word: str, defaults: Defaults) -> tuple[Traffic, str]:
@@ -96,6 +93,9 @@ def _recording(word: str, defaults: Defaults) -> tuple[Traffic, str]:
 def _split(word: str) -> tuple[str, dict[str, str]]:
     """Return path and what is said of it: `FILE:count=hits,interval=1m`."""
     found = None if Path(word).exists() else re.fullmatch(r"(?P<path>.+?):(?P<rest>\w+=.*)", word, re.DOTALL)
+    path = word if found is None else found["path"]
+    if not Path(path).exists():
+        raise ValueError(f"there is no such file{_other_than(path)}")
     if found is None:
         return word, {}
     given = pairs_of(found["rest"], FILE_KEYS)
@@ -105,19 +105,26 @@ def _split(word: str) -> tuple[str, dict[str, str]]:
     for key in ("unit", "time_unit", "interval", "lasts"):
         if key in given and not as_ns(given[key], key):
             raise ValueError(f"{key}: {given[key]} is nothing: write such as 1ms or 1m")
-    return found["path"], given
+    return path, given
 
 
 def _read(path: str, columns: Columns) -> Counts | Arrivals:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as lines:
             return read_recording(lines, columns)
-    except FileNotFoundError:
-        raise ValueError("there is no such file") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no CSV: byte 0x{error.object[error.start]:02x} is not UTF-8") from None
     except OSError as error:
         raise ValueError(f"it can't be read: {error.strerror}") from None
+
+
+def _other_than(path: str) -> str:
+    """Return what else may have been meant by a word that looks like no file."""
+    kind = path.partition(":")[0].strip()
+    if re.search(r"[./]", kind):
+        return ""
+    close = get_close_matches(kind, TRAFFICS, n=1)
+    return f", and no such kind of load: {f'did you mean {close[0]}?' if close else _CURE}"
 
 
 def _told(recording: Counts | Arrivals, spread: str, scale: float) -> str:
@@ -145,6 +152,6 @@ def _factor(text: str) -> float:
 
 
 def _duration(text: str) -> str:
-    if not as_ns(text):
+    if not nanoseconds(parse_duration(text)):
         raise ValueError(f"{text} is nothing: write such as 10m")
     return text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cyclopts import Parameter
 
 from prefork.errors import ConfigError
+from prefork.simulation.figures import figure_named, parse_value
 from prefork.simulation.words import LENGTHS, TRAFFICS, usage
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ LENGTH = option(
 LASTS = option("How long the load lasts, where --traffic doesn't say. Left out: 10m, or the recording.", "TIME")
 SCALE = option("So many times the arrivals of a recording, such as 2 or 0.1.", "NUMBER")
 SPAWN_TIME = option("From the order to a worker that accepts. Left out: 200ms.", "TIME")
+BUSY = option(
+    "Share of its time for which a session keeps its worker's loop busy, as what it computes. Left out: 5%.", "SHARE"
+)
 SEED = option("The first seed; a seed is a run, everywhere and always. Left out: 1.", "N")
 SEEDS = option("So many runs, each with the next seed. Left out: 1.", "N")
 TUNED_SEEDS = option("So many runs of each setting, each with the next seed. Left out: 3.", "N")
@@ -69,3 +73,8 @@ def seeds_of(first: str | None, many: str | None, default: int) -> range:
 def cores_of(text: str | None) -> int:
     """Return how many processes compute. Raises ConfigError."""
     return whole("--cores", text, len(os.sched_getaffinity(0)))
+
+
+def share_of(text: str) -> float:
+    """Return a share from 0 to 1. Raises ValueError."""
+    return parse_value(text, figure_named("share_over_50ms"))

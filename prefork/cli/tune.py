@@ -13,7 +13,6 @@ from prefork.cli.search import Search, search
 from prefork.cli.settings import base_of, toml_of
 from prefork.errors import ExpectationError
 from prefork.policy.units import nanoseconds, parse_duration
-from prefork.simulation.figures import figure_named, parse_value
 from prefork.simulation.frontier import Budgets
 
 Text = str | None
@@ -44,16 +43,17 @@ def tune(  # noqa: PLR0913 - each a flag
     lasts: Annotated[Text, options.LASTS] = None,
     scale: Annotated[Text, options.SCALE] = None,
     spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
+    busy: Annotated[Text, options.BUSY] = None,
     as_json: Annotated[bool, AS_JSON] = False,
     cores: Annotated[Text, options.CORES] = None,
 ) -> int:
     """Find the settings for a load: the frontier of wait, workers and churn, and the suggested config."""
     limit = options.said("--wait", _wait, wait or "50ms")
     budgets = Budgets(
-        options.said("--share", lambda text: parse_value(text, figure_named("share_over_50ms")), share or "1%"),
+        options.said("--share", options.share_of, share or "1%"),
         options.said("--flaps", _flaps, flaps or "60"),
     )
-    base = base_of(candidate(config, "-c", host_of(spawn_time)), limit)
+    base = base_of(candidate(config, "-c", host_of(spawn_time, busy)), limit)
     load = load_of(traffic or (), Defaults.of(lasts, length, scale))
     wanted = Search(base, load, limit, budgets, options.seeds_of(seed, seeds, 3), options.cores_of(cores))
     found = search(wanted)

@@ -20,6 +20,7 @@ table { border-collapse: collapse; margin: 1em 0; }
 th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 td:first-child { border-bottom-style: dotted; }
+.wide { overflow-x: auto; }
 .holds { color: #17692a; } .fails { color: #b3261e; font-weight: bold; } .note { color: #666; }
 """
 
@@ -60,7 +61,9 @@ def _table(content: Content) -> str:
         f"{''.join(f'<td>{escape(value)}</td>' for value in row.values)}</tr>"
         for row in content.rows
     ]
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return (
+        f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
 
 
 def _notes(columns: Iterable[Column]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 
 from prefork.report.content import COLOURS, arrival_rate, sampled, workers
@@ -16,6 +17,7 @@ def picture(content: Content) -> bytes:
     """Return a PNG. Raises ImportError without matplotlib."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - only whoever draws pays for it
 
+    getLogger("matplotlib").setLevel(ERROR)  # else it tells that its cache of fonts takes a moment
     name, unit = content.unit
     figure = Figure(figsize=(12, 10), layout="constrained")
     panels: Any = figure.subplots(4, 1, sharex=True, height_ratios=[2, 1, 1, 1])

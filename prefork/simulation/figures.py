@@ -92,13 +92,13 @@ def parse_value(text: str, figure: Figure) -> float:
     if figure.unit is Unit.SECONDS:
         return parse_duration(text)
     percent = figure.unit is Unit.SHARE and text.endswith("%")
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.removesuffix("%").strip() if percent else text):
-        cure = "a share: write 1% or 0.01" if figure.unit is Unit.SHARE else "a plain number: write such as 12.5"
-        raise ValueError(f"{text!r} is no value of {figure.name}, which is {cure}")
-    number = float(text.removesuffix("%")) / (100 if percent else 1)
-    if figure.unit is Unit.SHARE and number > 1:
-        raise ValueError(f"{text!r} is no share: write 1% or 0.01")
-    return number
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.removesuffix("%").strip() if percent else text, re.ASCII):
+        share, number = "a share: write such as 1% or 0.01", f"a plain number, as of {figure.name}: write such as 12.5"
+        raise ValueError(f"{text!r} is not {share if figure.unit is Unit.SHARE else number}")
+    value = float(text.removesuffix("%")) / (100 if percent else 1)
+    if figure.unit is Unit.SHARE and value > 1:
+        raise ValueError(f"{text!r} is not a share: write such as 1% or 0.01")
+    return value
 
 
 def value_text(value: float, unit: Unit) -> str:

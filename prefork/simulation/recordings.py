@@ -135,7 +135,7 @@ def _refuse_gaps(rows: list[_Row], width: int, *, exact: bool) -> None:
     if not odd:
         return
     earlier, later = odd[0]
-    others = f", as are {len(odd) - 1} others" if len(odd) > 1 else ""
+    others = f", the first of {len(odd)} such lines" if len(odd) > 1 else ""
     raise ValueError(
         f"line {later.line}: {later.shown} is {duration_text(later.at - earlier.at)} after the line above{others}, "
         f"where lines are {duration_text(width)} apart: add the missing lines, or say gaps=nobody if nobody came"

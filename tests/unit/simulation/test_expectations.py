@@ -68,11 +68,11 @@ def test_settling_is_measured_from_the_last_change_of_the_load() -> None:
         ("p99_wait < 5%", "'5%' is no duration: write seconds as a number"),
         ("p99_wait < 5 parsecs", "'5 parsecs' is no duration"),
         ("p99_wait < -5ms", "'-5ms' is no duration"),
-        ("flaps < 5ms", "'5ms' is no value of flaps, which is a plain number"),
-        ("flaps < 1%", "'1%' is no value of flaps"),
-        ("share_over_50ms < 5ms", "'5ms' is no value of share_over_50ms, which is a share: write 1% or 0.01"),
-        ("share_over_50ms < 5", "'5' is no share: write 1% or 0.01"),
-        ("mean_workers < nan", "'nan' is no value"),
+        ("flaps < 5ms", "'5ms' is not a plain number, as of flaps: write such as 12.5"),
+        ("flaps < 1%", "'1%' is not a plain number"),
+        ("share_over_50ms < 5ms", "'5ms' is not a share: write such as 1% or 0.01"),
+        ("share_over_50ms < 5", "'5' is not a share: write such as 1%"),
+        ("mean_workers < nan", "'nan' is not a plain number"),
     ],
 )
 def test_a_sentence_that_says_nothing_is_refused_in_one_line(sentence: str, why: str) -> None:
