@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prefork.cli.tables import seconds
 from prefork.policy.units import NS
 from prefork.simulation.figures import FIGURES, Figure, value_text
 
@@ -55,12 +56,12 @@ class Comparison:
     @property
     def told(self) -> list[str]:
         """Return what was played, in words."""
-        seconds = self.plan.traffic.lasts_ns / NS
+        lasted = seconds(self.plan.traffic.lasts_ns / NS)
         arrivals = _spread([outcome.figures["arrivals"] or 0 for outcome in self.outcomes[0]], FIGURES_BY["arrivals"])
         first, many = self.plan.seeds[0], len(self.plan.seeds)
         seeds = f"seed {first}" if many == 1 else f"seeds {first} to {self.plan.seeds[-1]}: mean (least to most)"
         spawn = self.candidates[0].host.spawn_time
-        return [*self.load.told, f"{arrivals} connections in {seconds:,.0f}s, spawn time {spawn}, {seeds}"]
+        return [*self.load.told, f"{arrivals} connections in {lasted}, spawn time {spawn}, {seeds}"]
 
     def rows(self, *, brief: bool = False) -> list[tuple[Figure, list[str]]]:
         """Return each figure of the table with a cell for each candidate; `brief`: its mean alone."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prefork.cli.options import said
+from prefork.cli.tables import seconds
 from prefork.errors import ConfigError
 from prefork.policy.units import duration_text, nanoseconds, parse_duration
 from prefork.simulation import Columns, Counts, Exponential, Recorded, Trace, length_of, read_recording, traffic_of
@@ -71,7 +72,7 @@ def _part(word: str, defaults: Defaults) -> tuple[Traffic, str]:
             return traffic_of(word, **given), word
         return _recording(word, defaults)
     except ValueError as error:
-        raise ConfigError(f"--traffic {word}: {error}") from None
+        raise ConfigError(f"--traffic {word}: {error}{_where(str(error), word)}") from None
 
 
 def _recording(word: str, defaults: Defaults) -> tuple[Traffic, str]:
@@ -127,6 +128,12 @@ def _other_than(path: str) -> str:
     return f", and no such kind of load: {f'did you mean {close[0]}?' if close else _CURE}"
 
 
+def _where(error: str, word: str) -> str:
+    """Return where that is to be said which an error asks for."""
+    found = re.search(r"\bsay (\w+=\w+)", error)
+    return f" (as in {word}{',' if re.search(r':.+=', word) else ':'}{found[1]})" if found else ""
+
+
 def _told(recording: Counts | Arrivals, spread: str, scale: float) -> str:
     """Return what was read, so that a wrong column or unit is seen at once."""
     times = "" if scale == 1 else f", times {scale:g}"
@@ -138,9 +145,9 @@ def _told(recording: Counts | Arrivals, spread: str, scale: float) -> str:
             f"{duration_text(width)}, spread {how} within each"
         )
     instants, lengths = recording
-    lasted = round(instants[-1] / 1e9)
+    lasted = seconds(instants[-1] / 1e9)
     mean = "lengths drawn" if lengths is None else f"{sum(lengths) / len(lengths) / 1e9:.3g}s long on average"
-    return f"{len(instants):,} sessions{times} in {lasted:,}s, {mean}"
+    return f"{len(instants):,} sessions{times} in {lasted}, {mean}"
 
 
 def _factor(text: str) -> float:

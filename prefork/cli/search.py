@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.cli.cores import on_cores
 from prefork.cli.progress import Watched, shown
+from prefork.cli.tables import seconds
 from prefork.errors import ConfigError
 from prefork.policy.units import NS
 from prefork.simulation import simulate
@@ -58,9 +59,9 @@ class Found(NamedTuple):
     def told(self) -> list[str]:
         """What was played, in words."""
         search = self.search
-        seconds = search.load.traffic.lasts_ns / NS
+        lasted = seconds(search.load.traffic.lasts_ns / NS)
         spawn = search.base.candidate.host.spawn_time
-        played = f"{self.arrivals:,.0f} connections in {seconds:,.0f}s, spawn time {spawn}, {len(search.seeds)} seeds"
+        played = f"{self.arrivals:,.0f} connections in {lasted}, spawn time {spawn}, {len(search.seeds)} seeds"
         return [*search.load.told, f"{played}; {len(self.points)} settings tried, {len(self.frontier)} unbeaten"]
 
     def to_json(self) -> dict[str, Any]:

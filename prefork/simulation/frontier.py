@@ -59,7 +59,8 @@ class Budgets(NamedTuple):
 
     def excess(self, point: Point) -> float:
         """How many times a budget is spent, the most overspent one; 1 or less: all are kept."""
-        return max(_times(point.slow, self.slow), _times(point.flaps, self.flaps))
+        slow, _, flaps = point.figures
+        return max(_times(slow, self.slow), _times(flaps, self.flaps))
 
 
 def frontier(points: Iterable[Point]) -> list[Point]:
@@ -72,11 +73,12 @@ def frontier(points: Iterable[Point]) -> list[Point]:
 
 
 def suggested(points: Iterable[Point], budgets: Budgets) -> tuple[Point, bool]:
-    """Return the one with the fewest workers within the budgets, and True; else the nearest, and False."""
-    good = [point for point in points if budgets.excess(point) <= 1]
+    """Return, of the frontier, who has the fewest workers within the budgets, and True; else the nearest, and False."""
+    unbeaten = frontier(points)
+    good = [point for point in unbeaten if budgets.excess(point) <= 1]
     if good:
-        return min(good, key=lambda point: (point.workers, point.slow, point.flaps)), True
-    return min(points, key=lambda point: (budgets.excess(point), point.workers)), False
+        return good[0], True
+    return min(unbeaten, key=lambda point: (budgets.excess(point), point.workers)), False
 
 
 def next_round(number: int, points: Sequence[Point], base: Setting, budgets: Budgets) -> list[Setting]:

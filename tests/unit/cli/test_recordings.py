@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +48,7 @@ def played(prefork: Prefork, folder: Path) -> Callable[..., dict[str, Any]]:
 COUNTS = "timestamp,count\n2024-05-01 10:00:00,30\n2024-05-01 10:01:00,0\n2024-05-01 10:02:00,12\n"
 SESSIONS = "at,duration_ms\n0,1000\n1.5,500\n3,1500\n"
 COUNTED = "42 arrivals in 3 intervals of 1m, spread as independent clients come within each"
-LISTED = "3 sessions in 3s, 1s long on average"
+LISTED = "3 sessions in 3.0s, 1s long on average"
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,8 @@ LISTED = "3 sessions in 3s, 1s long on average"
         ("at,ResponseTime(ms)\n0,1000\n1.5,500\n3,1500\n", "", LISTED),
         ("at,took\n0,1\n1.5,0.5\n3,1.5\n", ":unit=1s", LISTED),
         ("at,tokens,kind\n0,50,a\n1.5,25,b\n3,75,a\n", ":duration=tokens,unit=20ms", LISTED),
-        ("1st,2nd\n0,9\n1.5,9\n3,9\n", ":rows=sessions", "3 sessions in 3s, lengths drawn"),
-        ("at\n0\n1.5\n3\n", "", "3 sessions in 3s, lengths drawn"),
+        ("1st,2nd\n0,9\n1.5,9\n3,9\n", ":rows=sessions", "3 sessions in 3.0s, lengths drawn"),
+        ("at\n0\n1.5\n3\n", "", "3 sessions in 3.0s, lengths drawn"),
     ],
 )
 def test_a_file_is_read_as_it_is_meant(told: Callable[..., str], text: str, options: str, line: str) -> None:
@@ -289,7 +290,9 @@ def test_a_malformed_file_is_one_line_and_exit_code_2(
 ) -> None:
     (folder / "load.csv").write_text(text)
     done = prefork("simulate", "--traffic", f"load.csv{options}")
-    assert done == (2, "", f"prefork: --traffic load.csv{options}: {sentence}\n")
+    asked = re.search(r"\bsay (\w+=\w+)", sentence)
+    where = f" (as in load.csv{options}{',' if options else ':'}{asked[1]})" if asked else ""
+    assert done == (2, "", f"prefork: --traffic load.csv{options}: {sentence}{where}\n")
 
 
 def test_what_is_no_text_is_no_csv(prefork: Prefork, folder: Path) -> None:
