@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _STEPS = 200
 """Of one run."""
+_EVERY_S = 0.1
+"""From one drawing of the bar to the next."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,15 @@ def shown(what: str, runs: int) -> Iterator[Callable[[int, float], None]]:
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), auto_refresh=False, transient=True)
     far = [0.0] * runs
     with bar:
+        drawn_at = 0.0
         task = bar.add_task(f"{what}, {runs} runs" if runs > 1 else what, total=runs)
 
         def told(index: int, share: float) -> None:
+            nonlocal drawn_at
             far[index] = max(far[index], share)
-            bar.update(task, completed=sum(far), refresh=True)
+            now = time.monotonic()
+            refresh = now >= drawn_at + _EVERY_S or share == 1
+            drawn_at = now if refresh else drawn_at
+            bar.update(task, completed=sum(far), refresh=refresh)
 
         yield told
