@@ -5,7 +5,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from prefork.report.content import COLOURS, Content, arrival_rate, kinds, left_out, marks, sampled, workers
+from prefork.report.content import (
+    COLOURS,
+    MOST_COLUMNS,
+    Content,
+    arrival_rate,
+    kinds,
+    left_out,
+    marks,
+    sampled,
+    workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +28,8 @@ _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 78em; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: 1em 0; }
 th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-td:first-child { border-bottom-style: dotted; }
+th:first-child { text-align: left; font-weight: normal; }
+th, td { white-space: nowrap; }
 .wide { overflow-x: auto; }
 .holds { color: #17692a; } .fails { color: #b3261e; font-weight: bold; } .note { color: #666; }
 """
@@ -46,7 +56,9 @@ def page(content: Content) -> str:
 
 
 def _title(content: Content) -> str:
-    return f"prefork simulate: {', '.join(column.name for column in content.columns)}"
+    names = [column.name for column in content.columns]
+    more = f" and {len(names) - MOST_COLUMNS} others" if len(names) > MOST_COLUMNS else ""
+    return f"prefork simulate: {', '.join(names[:MOST_COLUMNS])}{more}"
 
 
 def _verdicts(content: Content) -> str:
@@ -55,15 +67,20 @@ def _verdicts(content: Content) -> str:
 
 
 def _table(content: Content) -> str:
-    head = "".join(f"<th>{escape(column.name)}</th>" for column in content.columns)
+    """Return a column for each policy, or, of many, a line."""
+    names = ["<th></th>", *(f"<th>{escape(column.name)}</th>" for column in content.columns)]
     lines = [
-        f'<tr><td title="{escape(row.about)}">{escape(row.name)}</td>'
-        f"{''.join(f'<td>{escape(value)}</td>' for value in row.values)}</tr>"
+        [
+            f'<th title="{escape(row.about)}">{escape(row.name)}</th>',
+            *(f"<td>{escape(each)}</td>" for each in row.values),
+        ]
         for row in content.rows
     ]
-    return (
-        f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-    )
+    cells = [names, *lines]
+    if len(content.columns) > MOST_COLUMNS:
+        cells = [list(line) for line in zip(*cells, strict=True)]
+    table = "".join(f"<tr>{''.join(line)}</tr>" for line in cells)
+    return f'<div class="wide"><table>{table}</table></div>'
 
 
 def _notes(columns: Iterable[Column]) -> list[str]:
@@ -82,6 +99,13 @@ def _figure(content: Content) -> Any:  # noqa: ANN401 - plotly has no types
     figure = make_subplots(rows=4, cols=1, shared_xaxes=True, vertical_spacing=0.05, **titles)
     for index, column in enumerate(content.columns):
         _draw(figure, column, COLOURS[index % len(COLOURS)], unit)
+        if index >= MOST_COLUMNS:
+            figure.update_traces(visible="legendonly", selector={"legendgroup": column.name})
+    figure.update_traces(showlegend=False, selector={"mode": "markers"})
+    rate = arrival_rate(content.columns[0].run)
+    _add(
+        figure, 2, rate, unit, {"mode": "lines", "line": {"color": "#555", "width": 1}, "showlegend": False, "name": ""}
+    )
     figure.update_xaxes(title_text=f"time, {name}", row=4, col=1)
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(height=1100, template="plotly_white", hovermode="closest", margin={"l": 60, "r": 20, "t": 60})
@@ -97,7 +121,6 @@ def _draw(figure: Any, column: Column, colour: str, unit: int) -> None:  # noqa:
     _add(figure, 1, sampled(run, "sessions"), unit, dotted | {"name": f"{name}, sessions"})
     quiet = line | {"name": name, "showlegend": False}
     waits = sampled(run, "p99_wait")
-    _add(figure, 2, arrival_rate(run), unit, quiet)
     _add(figure, 3, sampled(run, "longest_queue"), unit, quiet)
     _add(figure, 4, waits._replace(values=[value * 1000 for value in waits.values]), unit, quiet)
     for kind, found in kinds(marks(run)):
@@ -110,7 +133,7 @@ def _draw(figure: Any, column: Column, colour: str, unit: int) -> None:  # noqa:
             mode="markers",
             marker=marker,
             legendgroup=name,
-            name=f"{kind} ({len(found)})",
+            name=kind,
             row=1,
             col=1,
         )

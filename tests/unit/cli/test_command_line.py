@@ -52,7 +52,7 @@ USAGE = {
     "a command like no other": (
         "xyzzy",
         (
-            "'xyzzy': unknown command; known: serve, check, schema, backends, status, stop, "
+            "'xyzzy': unknown command; known: serve, check, simulate, tune, schema, backends, status, stop, "
             "pause, resume, scale, reload, drain"
         ),
     ),
@@ -63,7 +63,7 @@ USAGE = {
     "a flag for a command": (
         "--listen tcp://h:1",
         (
-            "--listen: a command comes first: serve, check, schema, backends, status, stop, "
+            "--listen: a command comes first: serve, check, simulate, tune, schema, backends, status, stop, "
             "pause, resume, scale, reload, drain"
         ),
     ),
@@ -135,7 +135,10 @@ def test_an_app_that_isn_t_there_is_one_line(prefork: Prefork, folder: Path) -> 
 def test_no_arguments_are_a_call_for_help(prefork: Prefork) -> None:
     done = prefork()
     assert (done.code, done.err) == (0, "")
-    assert all(f"│ {name} " in done.out for name in ("serve", "check", "schema", "backends", "status", "stop"))
+    assert all(
+        f"│ {name} " in done.out
+        for name in ("serve", "check", "simulate", "tune", "schema", "backends", "status", "stop")
+    )
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])

@@ -63,6 +63,10 @@ def reader(html: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def traces(html: str) -> list[dict[str, Any]]:
+    return curves_of(html)
+
+
+def curves_of(html: str) -> list[dict[str, Any]]:
     """The curves as the script gets them."""
     found = re.search(r'Plotly\.newPlot\(\s*"[^"]+",\s*(\[.*?\]),\s*\{"', html, re.DOTALL)
     assert found
@@ -88,7 +92,7 @@ def test_what_was_played_the_figures_and_the_verdicts_are_text_and_no_markup(rea
 
 def test_each_column_has_its_curves(traces: list[dict[str, Any]]) -> None:
     lines = [each for each in traces if each["mode"] == "lines"]
-    assert len(lines) == 2 * 5
+    assert len(lines) == 2 * 4 + 1  # whoever serves it, the load is one
     assert [each["name"] for each in lines if each.get("showlegend") is not False] == [NAME, "other"]
 
 
@@ -97,6 +101,16 @@ def test_each_decision_is_told_with_its_reason_and_figures(traces: list[dict[str
     assert len(told) == 2 * RUN.decided
     assert any("spawn worker" in text and "few_spares<br>" in text and "min_spare 2" in text for text in told)
     assert any("retire worker" in text and "surplus<br>" in text for text in told)
+
+
+def test_of_many_policies_each_is_a_line_and_the_others_are_seen_when_asked_for() -> None:
+    names = [f"p{index}" for index in range(8)]
+    rows = [Figures("flaps", "", tuple(map(str, range(8))))]
+    html = page(Content([], [Column(name, RUN) for name in names], rows))
+    assert "<tr><th>p7</th><td>7</td></tr>" in html
+    assert "<h1>prefork simulate: p0, p1, p2, p3, p4, p5 and 2 others</h1>" in html
+    drawn = curves_of(html)
+    assert {each["legendgroup"] for each in drawn if each.get("visible") == "legendonly"} == {"p6", "p7"}
 
 
 def test_curves_are_those_of_the_run() -> None:
