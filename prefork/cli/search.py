@@ -56,6 +56,13 @@ class Found(NamedTuple):
         return f"{value_text(budgets.slow, Unit.SHARE)} over {self.search.wait} and {budgets.flaps:g} flaps an hour"
 
     @property
+    def verdict(self) -> str:
+        """What is to be said of the best."""
+        if self.met:
+            return f"suggested: fewest workers with at most {self.budgets_text}"
+        return f"nearest to {self.budgets_text}"
+
+    @property
     def told(self) -> list[str]:
         """What was played, in words."""
         search = self.search

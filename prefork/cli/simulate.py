@@ -30,8 +30,6 @@ EXPECT = options.option(
     f"{', '.join(figure.name for figure in FIGURES)}.",
     "'NAME < VALUE'",
 )
-REPORT = options.option("Write a page with interactive plots, which needs no network: prefork[report].", "FILE.html")
-PNG = options.option("Write the plots as a picture: prefork[report].", "FILE.png")
 AS_JSON = options.option("Print every figure of every run as JSON.", name="--json")
 
 
@@ -49,8 +47,8 @@ def simulate(  # noqa: PLR0913 - each a flag
     scale: Annotated[Text, options.SCALE] = None,
     spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
     busy: Annotated[Text, options.BUSY] = None,
-    report: Annotated[Text, REPORT] = None,
-    png: Annotated[Text, PNG] = None,
+    report: Annotated[Text, options.REPORT] = None,
+    png: Annotated[Text, options.PNG] = None,
     as_json: Annotated[bool, AS_JSON] = False,
     cores: Annotated[Text, options.CORES] = None,
 ) -> int:

@@ -16,6 +16,7 @@ from prefork.report.content import (
     sampled,
     workers,
 )
+from prefork.report.document import document, plots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,35 +25,13 @@ if TYPE_CHECKING:
 
 PANELS = ("workers, and sessions (dotted)", "connections a second", "waiting connections", "99 % wait no longer, ms")
 _SYMBOLS = {"spawn": "triangle-up", "retire": "triangle-down", "drain": "triangle-down-open", "kill": "x"}
-_STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 78em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child { text-align: left; font-weight: normal; }
-th, td { white-space: nowrap; }
-.wide { overflow-x: auto; }
-.holds { color: #17692a; } .fails { color: #b3261e; font-weight: bold; } .note { color: #666; }
-"""
 
 
 def page(content: Content) -> str:
     """Return the HTML. Raises ImportError without plotly."""
-    from plotly.io import to_html  # noqa: PLC0415 - only whoever draws pays for it
-
-    plots = to_html(_figure(content), include_plotlyjs=True, full_html=False, config={"displaylogo": False})
-    return "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f"<title>{escape(_title(content))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-            f"<h1>{escape(_title(content))}</h1>",
-            *(f"<p>{escape(line)}</p>" for line in content.told),
-            _verdicts(content),
-            _table(content),
-            plots,
-            *(f'<p class="note">{escape(note)}</p>' for note in _notes(content.columns)),
-            "</body>\n</html>\n",
-        ]
-    )
+    notes = [f'<p class="note">{escape(note)}</p>' for note in _notes(content.columns)]
+    parts = [_verdicts(content), _table(content), plots(_figure(content)), *notes]
+    return document(_title(content), content.told, parts)
 
 
 def _title(content: Content) -> str:
@@ -92,7 +71,7 @@ def _notes(columns: Iterable[Column]) -> list[str]:
 
 
 def _figure(content: Content) -> Any:  # noqa: ANN401 - plotly has no types
-    from plotly.subplots import make_subplots  # noqa: PLC0415 - as above
+    from plotly.subplots import make_subplots  # noqa: PLC0415 - only whoever draws pays for it
 
     name, unit = content.unit
     titles = {"subplot_titles": PANELS, "row_heights": [0.4, 0.2, 0.2, 0.2]}

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from prefork.policy.config import PoolConfig, SpareSizing
-from prefork.report import Column, Content, page, picture
+from prefork.report import Column, Content, Tuned, page, picture, settings_page, settings_picture
 from prefork.report.content import MOST_MARKS, Figures, arrival_rate, marks, sampled, workers
 from prefork.simulation import Flash, Poisson, Run, simulate
+from prefork.simulation.frontier import Point, Setting
 
 POOL = PoolConfig(max_workers=20, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=6, hold=5))
 RUN = simulate(POOL, Flash(2, 30, at="20s", lasts="2m"))
@@ -152,3 +153,25 @@ def test_the_picture_is_a_picture_of_both() -> None:
     one, both = picture(Content(CONTENT.told, CONTENT.columns[:1], [])), picture(CONTENT)
     assert one.startswith(b"\x89PNG\r\n\x1a\n")
     assert one != both
+
+
+POINTS = [Point(Setting(float(each), 20, 2, 40), 0.1 / (1 + each), 5.0 + each, 3.0 * each, False) for each in range(4)]
+TUNED = Tuned(["a <load>"], "50ms", POINTS, POINTS[:3], POINTS[1], "suggested: <it>", "[pool]\n")
+
+
+def test_settings_are_told_where_they_lie_and_the_best_is_marked() -> None:
+    html = settings_page(TUNED)
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert (reader.open, reader.fetched) == ([], [])
+    assert "headroom 1, hold 20s, min 2, max 40: suggested: <it>." in " ".join(reader.text)
+    beaten, unbeaten, best = curves_of(html)
+    assert [len(each["text"]) for each in (beaten, unbeaten, best)] == [4, 3, 1]
+    told = "headroom 1, hold 20s, min 2, max 40<br>5% wait too long<br>6 workers<br>3.0 flaps an hour"
+    assert best["text"] == [told]
+
+
+def test_settings_can_be_had_as_a_picture() -> None:
+    assert settings_picture(TUNED).startswith(b"\x89PNG\r\n\x1a\n")
+    assert settings_picture(TUNED) != settings_picture(TUNED._replace(best=POINTS[2]))
