@@ -67,8 +67,9 @@ class Found(NamedTuple):
         """What was played, in words."""
         search = self.search
         lasted = seconds(search.load.traffic.lasts_ns / NS)
+        seeds = f"{search.seeds[0]} to {search.seeds[-1]}"
         spawn = search.base.candidate.host.spawn_time
-        played = f"{self.arrivals:,.0f} connections in {lasted}, spawn time {spawn}, {len(search.seeds)} seeds"
+        played = f"{self.arrivals:,.0f} connections in {lasted}, spawn time {spawn}, seeds {seeds}"
         return [*search.load.told, f"{played}; {len(self.points)} settings tried, {len(self.frontier)} unbeaten"]
 
     def to_json(self) -> dict[str, Any]:
