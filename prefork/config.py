@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from prefork.address import Address, TcpAddress, parse_address
-from prefork.policy.config import PoolConfig
+from prefork.policy.config import PoolConfig, Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MIN_JOURNAL = 2**20
 RESERVED = "reserved for several pools under one master"
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
@@ -109,6 +110,19 @@ def _control(value: object) -> object:
     return value
 
 
+class JournalConfig(_Table):
+    """What the pool saw and decided, kept: for `prefork why` and `prefork replay`."""
+
+    path: Path | None = Field(
+        default=None,
+        description="A folder to write in, made where it is missing. Left out: no journal.",
+    )
+    max_size: Annotated[Size, Field(ge=MIN_JOURNAL)] = Field(
+        default=64 * 2**20,
+        description="Most bytes that it takes, 1 MiB or more; the oldest go first.",
+    )
+
+
 class ServerConfig(_Table):
     """One instance of prefork: what it serves, where, and how."""
 
@@ -132,6 +146,7 @@ class ServerConfig(_Table):
         "64 at most.",
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="How many workers, and for how long.")
+    journal: JournalConfig = Field(default=JournalConfig(), description="What the pool saw and decided, kept.")
     backends: dict[str, dict[str, Any]] = Field(
         default={},
         description="[backends.NAME]: the options of the loop NAME, checked by the loop itself.",
@@ -148,6 +163,7 @@ class ServerConfig(_Table):
             control: str | Path | Literal[False] | None = ...,
             name: str = ...,
             pool: PoolConfig = ...,
+            journal: JournalConfig = ...,
             backends: dict[str, dict[str, Any]] = ...,
         ) -> None: ...
 

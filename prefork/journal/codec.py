@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from prefork.errors import ConfigError
 from prefork.journal.entries import VERSION, Entry, Key, Look, Note
 from prefork.policy import model
 from prefork.policy.memory import Memory
@@ -53,8 +54,8 @@ _DECISIONS: Final = {
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class JournalError(ValueError):
-    """A line that no journal of this version has."""
+class JournalError(ConfigError):
+    """What is no journal, or none that this release can read."""
 
 
 class Encoder:

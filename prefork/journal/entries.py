@@ -50,7 +50,8 @@ class Note(NamedTuple):
     """Something that came of a decision, or befell a process."""
 
     at: int
-    what: Literal["born", "ended", "unborn", "failed", "mold failed", "mold ended", "asked"]
+    what: Literal["spawned", "ended", "unborn", "failed", "mold failed", "mold ended", "told"]
+    """`told`: by the operator, through the control socket."""
     worker: WorkerId | None
     """None: it is about a mold, or the pool."""
     text: str = ""

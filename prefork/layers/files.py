@@ -77,8 +77,8 @@ def _placed(message: str, text: str) -> str:
 
 
 def anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a copy whose app file, Unix sockets and control socket are absolute, from `folder`; invalid ones stay."""
-    anchors = {"app": _app, "listen": _listen, "control": _control}
+    """Return a copy whose app file, sockets and journal are absolute, from `folder`; invalid ones stay."""
+    anchors = {"app": _app, "listen": _listen, "control": _control, "journal": _journal}
     return settings | {key: anchors[key](settings[key], folder) for key in anchors.keys() & settings.keys()}
 
 
@@ -100,6 +100,12 @@ def _listen(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML
         return value | {"url": _listen(value["url"], folder)} if "url" in value else value
     if isinstance(value, str) and re.match(r"unix:(?!//|@).*[^/]$", value, re.DOTALL):
         return f"unix:{folder / value[len('unix:') :]}"
+    return value
+
+
+def _journal(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML
+    if isinstance(value, dict) and isinstance(value.get("path"), str) and value["path"]:
+        return value | {"path": str(folder / value["path"])}
     return value
 
 

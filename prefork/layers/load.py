@@ -106,12 +106,17 @@ def _anchored_tree(tree: Tree, folder: Path) -> Tree:
     """Return the tree with its own relative paths made absolute from `folder`."""
     tops = {key: said.value for key, said in tree.items() if isinstance(said, Said)}
     absolute = anchored(tops, folder)
-    return {
-        key: said._replace(value=absolute[key])
-        if isinstance(said, Said)
-        else said  # a top that is a table has no paths
-        for key, said in tree.items()
+    found: Tree = {
+        key: said._replace(value=absolute[key]) if isinstance(said, Said) else said for key, said in tree.items()
     }
+    if isinstance(journal := tree.get("journal"), dict):  # the one table with a path
+        found["journal"] = {
+            key: said._replace(value=anchored({"journal": {key: said.value}}, folder)["journal"][key])
+            if isinstance(said, Said)
+            else said
+            for key, said in journal.items()
+        }
+    return found
 
 
 def _resolve_auto(merged: Tree) -> str:

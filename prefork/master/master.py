@@ -17,6 +17,7 @@ from prefork.errors import ConfigError, PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
 from prefork.master.family import Family
+from prefork.master.journal import Journal
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.master.loop import Loop
@@ -49,6 +50,8 @@ class Setup(NamedTuple):
     config_file: str | None
     announce: Callable[[dict[str, Any]], None]
     """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
+    origins: Callable[[ServerConfig], dict[str, str]]
+    """Dotted field -> who said it, of a config that `reload` returned, or of the first one; a default has no entry."""
     alone: bool
     """This process is a master and nothing else."""
 
@@ -62,6 +65,10 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
+        journal = None
+        if config.journal.path is not None:
+            journal = Journal(config.journal, lambda: setup.origins(board.config))
+            stack.callback(journal.close)
         listeners = _bind_all(config)
         for each in listeners:
             stack.callback(each.close)
@@ -70,12 +77,13 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
         effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
-        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
+        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners], journal=journal)
         orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
         setup.announce({"addresses": [each.url for each in listeners], "control": control})
-        Loop(kernel, board, effects, orders, reporter).run()
+        witnesses = [journal] if journal is not None else []
+        Loop(kernel, board, effects, orders, reporter, witnesses=witnesses).run()
         if board.generation:
             _log.info("stopped")
     if board.fatal is not None:

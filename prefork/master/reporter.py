@@ -23,6 +23,7 @@ from prefork.version import VERSION
 if TYPE_CHECKING:
     from prefork.log import Sink
     from prefork.master.facts import Fact, Performed
+    from prefork.master.journal import Journal
     from prefork.master.kernel import Kernel
     from prefork.master.records import MoldRecord, WorkerRecord
     from prefork.master.scoreboard import Scoreboard
@@ -67,8 +68,18 @@ class Folder:
 class Reporter:
     """Speaks for one master."""
 
-    def __init__(self, kernel: Kernel, board: Scoreboard, sink: Sink, config_file: str | None, urls: list[str]) -> None:
+    def __init__(  # noqa: PLR0913 - whose news it tells
+        self,
+        kernel: Kernel,
+        board: Scoreboard,
+        sink: Sink,
+        config_file: str | None,
+        urls: list[str],
+        *,
+        journal: Journal | None = None,
+    ) -> None:
         self._kernel = kernel
+        self._journal = journal
         self._board = board
         self._sink = sink
         self._config_file = config_file
@@ -212,6 +223,7 @@ class Reporter:
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,
             "log_lines_dropped": self._sink.dropped + board.dropped(self._kernel),
+            "journal": self._journal.status() if self._journal is not None else None,
         }
 
     def _accept_wait(self) -> tuple[int, int | None] | None:

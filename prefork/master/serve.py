@@ -40,7 +40,7 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     SystemExit) when the pool can't start or go on.
     """
     config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
-    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, alone=False))
+    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, lambda _: {}, alone=False))
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
