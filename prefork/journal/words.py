@@ -123,15 +123,15 @@ _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
     Reason.DEMAND: (
         Words(
             "size",
-            "{need} workers were needed and {open} accepted: {sessions} sessions were held ({shut} of them where nobody "
-            "is accepted), {queue} connections waited, {arrivals_micro} came a second, a session took {session_ns}, and a "
-            "worker born now was {ahead_ns} away",
+            "{need} workers were needed and {open} accepted: {sessions} sessions were held ({shut} of them where "
+            "nobody is accepted), {queue} connections waited, {arrivals_micro} came a second, a session took "
+            "{session_ns}, and a worker born now was {ahead_ns} away",
             ("pool.sizing.headroom", "pool.sizing.target_wait", "pool.max_sessions", *_BOUNDS),
         ),
         Words(
             "size",
-            "{need} workers were needed and {open} accepted: {busy_micro} loops were busy, {busy_workers} of them full, "
-            "and {queue} connections waited",
+            "{need} workers were needed and {open} accepted: {busy_micro} loops were busy, {busy_workers} of them "
+            "full, and {queue} connections waited",
             _BOUNDS,
         ),
     ),
