@@ -32,6 +32,7 @@ _COMMANDS = {
     "resume": "Take the operator's pause back.",
     "scale": "Keep N workers, or between LOW..HIGH, or as many as the config says: auto.",
     "reload": "Read config and code again; every worker is replaced, no session lost.",
+    "why": "Tell in plain words what happened to a worker, or at a time, and why.",
     "drain": "Let one worker finish its sessions and go; another takes its place.",
 }
 """Each in a module of its own name, or in `orders`."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.journal.entries import Key, Look, Note
 from prefork.journal.words import words_of
-from prefork.policy.model import Phase, Spawn
+from prefork.policy.config import PoolConfig
+from prefork.policy.limits import explain
+from prefork.policy.model import Drain, Kill, Phase, Retire, Spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from prefork.journal.entries import Entry
     from prefork.policy.model import Because, Decision, PoolView, WorkerId
@@ -38,10 +40,10 @@ class Setting:
     """One setting behind a threshold."""
 
     name: str
-    value: Any
-    """None: left out, so that another one stands for it."""
+    value: str
+    """As it is in force."""
     origin: str
-    """Who said it: a file, a variable, a flag; `default`."""
+    """Who said it: a file, a variable, a flag, another setting that it follows; `default`."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,17 @@ class Storyteller:
         self._births: list[Event] = []
         """Told, and without a number yet: the notes bring those."""
         self._phases: dict[WorkerId, Phase] = {}
+        self._ordered: set[WorkerId] = set()
+        """Who was told to end, and has not ended."""
+        self._settings: dict[str, Setting] = {}
 
     def tell(self, entries: Iterable[Entry]) -> Iterator[Event]:
         """Every event, oldest first."""
         for entry in entries:
             match entry:
                 case Key():
+                    if self._key is None or (entry.config, entry.origins) != (self._key.config, self._key.origins):
+                        self._settings = settings_of(entry.config, entry.origins)
                     self._key = entry
                     self.dropped += entry.dropped
                 case Look():
@@ -97,6 +104,8 @@ class Storyteller:
         self.last = look.view
         for decision in look.decisions:
             event = self._decided(decision, look.view.now)
+            if isinstance(decision, Retire | Drain | Kill):
+                self._ordered.add(decision.worker)
             if isinstance(decision, Spawn):
                 self._births.append(event)
             else:
@@ -124,21 +133,7 @@ class Storyteller:
         return self._event(now, worker, what, decision.because)
 
     def _event(self, now: int, worker: int | None, what: str, because: Because, text: str = "") -> Event:
-        words = words_of(because)
-        return Event(
-            self.unix(now),
-            worker,
-            what,
-            str(because.reason),
-            words.rule,
-            f"{text}: {words.sentence}" if text else words.sentence,
-            dict(because.figures),
-            tuple(self._setting(name) for name in words.settings),
-        )
-
-    def _setting(self, name: str) -> Setting:
-        key = self._key
-        return setting(name, key.config if key else {}, key.origins if key else {})
+        return event_of(because, self._settings, unix_ns=self.unix(now), worker=worker, what=what, text=text)
 
     def _note(self, note: Note) -> Iterator[Event]:
         if note.what == "spawned":
@@ -146,13 +141,40 @@ class Storyteller:
                 born = self._births.pop(0)
                 yield Event(**(born.__dict__ | {"worker": note.worker}))
             return
-        what = "told by the operator" if note.what == "told" else note.what
-        yield Event(self.unix(note.at), note.worker, what, text=note.text, detail=note.detail)
+        what, text = ("told by the operator" if note.what == "told" else note.what), note.text
+        if note.worker is not None and what == "ended":
+            text += "" if note.worker in self._ordered else "; nobody had ordered it"
+            self._ordered.discard(note.worker)
+        yield Event(self.unix(note.at), note.worker, what, text=text, detail=note.detail)
 
 
-def setting(name: str, pool: dict[str, Any], origins: dict[str, str]) -> Setting:
-    """A setting of the [pool] table with its value there."""
-    found: Any = {"pool": pool}
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return Setting(name, found, origins.get(name, "default"))
+def event_of(  # noqa: PLR0913 - what an event consists of
+    because: Because,
+    settings: Mapping[str, Setting],
+    *,
+    unix_ns: int,
+    worker: int | None,
+    what: str,
+    text: str = "",
+) -> Event:
+    """A decision in words, with those of the settings that are behind it; `what` may be a decision's kind."""
+    words = words_of(because)
+    return Event(
+        unix_ns,
+        worker,
+        _DONE.get(what, what),
+        str(because.reason),
+        words.rule,
+        f"{text}: {words.sentence}" if text else words.sentence,
+        dict(because.figures),
+        tuple(settings[name] for name in words.settings if name in settings),
+    )
+
+
+def settings_of(pool: dict[str, Any], origins: Mapping[str, str]) -> dict[str, Setting]:
+    """Every setting of a [pool] table, which is given as JSON, by its dotted name."""
+    found = {}
+    for row in explain(PoolConfig.model_validate(pool)):
+        name = f"pool.{row.field}"
+        found[name] = Setting(name, row.value, f"from {row.origin}" if row.origin else origins.get(name, "default"))
+    return found

@@ -77,8 +77,18 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
         effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
-        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners], journal=journal)
-        orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
+        reporter = Reporter(
+            kernel,
+            board,
+            sink,
+            setup.config_file,
+            [each.url for each in listeners],
+            journal=journal,
+            origins=setup.origins,
+        )
+        orders = Orders(
+            board, setup.reload, {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
+        )
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
         setup.announce({"addresses": [each.url for each in listeners], "control": control})

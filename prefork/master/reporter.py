@@ -21,6 +21,9 @@ from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.config import ServerConfig
     from prefork.log import Sink
     from prefork.master.facts import Fact, Performed
     from prefork.master.journal import Journal
@@ -77,9 +80,11 @@ class Reporter:
         urls: list[str],
         *,
         journal: Journal | None = None,
+        origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
     ) -> None:
         self._kernel = kernel
         self._journal = journal
+        self._origins = origins
         self._board = board
         self._sink = sink
         self._config_file = config_file
@@ -196,6 +201,15 @@ class Reporter:
     def view(self) -> dict[str, Any]:
         """The policy's own view at this instant, as `prefork.testing` reads it."""
         return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
+
+    def policy(self) -> dict[str, Any]:
+        """The [pool] table in force, where each of its settings comes from, and the journal's folder."""
+        board = self._board
+        return {
+            "config": board.pool.model_dump(mode="json"),
+            "origins": self._origins(board.config),
+            "journal": self._journal.path if self._journal is not None else None,
+        }
 
     def _master_row(self, workers: list[dict[str, Any]], now: int) -> dict[str, Any]:
         board = self._board
