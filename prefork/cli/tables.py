@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from prefork.policy.units import duration_text, size_text
+from prefork.policy.units import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 _DASH = "-"
 _PIPE_WIDTH = 200
 """Columns where nobody's terminal says: rich would take 80 and cut."""
-_NS = 1_000_000_000
 
 
 def show(answer: Mapping[str, Any], console: Console | None = None) -> None:
     """Print it."""
-    console = console or _console()
+    console = console or out()
     console.print(Text(headline(answer.get("master", {}))))
     console.print(Text(figures_line(answer.get("master", {}))))
     for table in tables(answer):
@@ -41,7 +40,7 @@ def tables(answer: Mapping[str, Any]) -> Iterable[Table]:
     for key, cells, columns in sections:
         rows = answer.get(key) or ()
         if rows:
-            yield _table(columns, [cells(row) for row in rows])
+            yield table_of(columns, [cells(row) for row in rows])
 
 
 def headline(master: Mapping[str, Any]) -> str:
@@ -83,18 +82,7 @@ def seconds(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 def figures_text(figures: Mapping[str, Any] | None) -> str:
     """Return `spare 1, min_spare 5, silent 31s`: a name's unit becomes the value's."""
-    return ", ".join(_figure(name, value) for name, value in (figures or {}).items()) or _DASH
-
-
-def _figure(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
-    if isinstance(value, int) and name.endswith("_ns"):
-        short = f"{value / _NS:.3g}s" if value % 1_000_000 else duration_text(value)
-        return f"{name.removesuffix('_ns')} {short}"
-    if isinstance(value, int) and name.endswith("_micro"):
-        return f"{name.removesuffix('_micro')} {value / 1e6:.3g}"
-    if isinstance(value, int) and name.endswith("_bytes"):
-        return f"{name.removesuffix('_bytes')} {size_text(value)}"
-    return f"{name} {value}"
+    return ", ".join(figure_text(name, value) for name, value in (figures or {}).items()) or _DASH
 
 
 _WORKER_COLUMNS = (
@@ -173,7 +161,8 @@ def _memory(value: Any) -> str:  # noqa: ANN401 - any JSON
     return f"{value / 2**20:.1f} MiB" if isinstance(value, int) and value else _DASH
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a plain table; a cell that is too long for its column is folded."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -182,6 +171,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _console() -> Console:
+def out() -> Console:
+    """Return stdout: as wide as the terminal, or, in a pipe, 200 columns."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
