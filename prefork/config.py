@@ -147,6 +147,11 @@ class ServerConfig(_Table):
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="How many workers, and for how long.")
     journal: JournalConfig = Field(default=JournalConfig(), description="What the pool saw and decided, kept.")
+    shadow: Path | None = Field(
+        default=None,
+        description="Another config file, whose [pool] is tried on the live views: what it would decide is shown by "
+        "status and told by the journal, and never performed.",
+    )
     backends: dict[str, dict[str, Any]] = Field(
         default={},
         description="[backends.NAME]: the options of the loop NAME, checked by the loop itself.",
@@ -164,6 +169,7 @@ class ServerConfig(_Table):
             name: str = ...,
             pool: PoolConfig = ...,
             journal: JournalConfig = ...,
+            shadow: Path | None = ...,
             backends: dict[str, dict[str, Any]] = ...,
         ) -> None: ...
 

@@ -50,8 +50,8 @@ class Note(NamedTuple):
     """Something that came of a decision, or befell a process."""
 
     at: int
-    what: Literal["spawned", "ended", "unborn", "failed", "mold failed", "mold ended", "told"]
-    """`told`: by the operator, through the control socket."""
+    what: Literal["spawned", "ended", "unborn", "failed", "mold failed", "mold ended", "told", "shadow"]
+    """`told`: by the operator; `shadow`: what the candidate would have decided otherwise."""
     worker: WorkerId | None
     """None: it is about a mold, or the pool."""
     text: str = ""

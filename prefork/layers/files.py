@@ -78,7 +78,7 @@ def _placed(message: str, text: str) -> str:
 
 def anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return a copy whose app file, sockets and journal are absolute, from `folder`; invalid ones stay."""
-    anchors = {"app": _app, "listen": _listen, "control": _control, "journal": _journal}
+    anchors = {"app": _app, "listen": _listen, "control": _control, "journal": _journal, "shadow": _control}
     return settings | {key: anchors[key](settings[key], folder) for key in anchors.keys() & settings.keys()}
 
 

@@ -16,15 +16,16 @@ from prefork.layers.files import ConfigFile, anchored, app_file, read_file
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import Path as FieldPath
 from prefork.layers.shape import shape
-from prefork.layers.sources import PREFIX
+from prefork.layers.sources import PREFIX, Sources
 from prefork.layers.tree import Said, Tree, cover, flat, plain, put, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prefork.layers.sources import Sources
+    from prefork.policy.config import PoolConfig
 
 DEFAULT_FILE = "prefork.toml"
+ANY_APP = "any:app"
 
 
 class Loaded(NamedTuple):
@@ -67,6 +68,19 @@ def load(sources: Sources) -> Loaded:
         config_file=os.path.realpath(files[-1].path) if files else None,
         auto=auto,
     )
+
+
+def policy_of(file: str) -> PoolConfig:
+    """Return the pool that a file describes, as `serve -c FILE` would have it; [pool] alone is enough.
+
+    Raises ConfigError.
+    """
+    return load_policy(file).config.pool
+
+
+def load_policy(file: str | None) -> Loaded:
+    """Return the config that a file gives; it needn't name an app. Raises ConfigError."""
+    return load(Sources.here(file, {"app": ANY_APP}, {"app": "APP"}))
 
 
 def require_app(loaded: Loaded) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from prefork.config import ServerConfig
 from prefork.errors import AppError, PreforkError
-from prefork.layers import Loaded, Sources, load
+from prefork.layers import Loaded, Sources, load, policy_of
 from prefork.master.master import Setup, run_master
 from prefork.master.signals import hold_signals
 from prefork.mold import linux
@@ -76,6 +76,7 @@ def _serve(told: dict[str, Any], announce: int | None) -> None:
             loaded.config_file,
             lambda said: _say(announce, said),
             lambda config: next((each.origins for each in known if each.config is config), {}),
+            policy_of,
             alone=True,
         ),
     )

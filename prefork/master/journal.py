@@ -120,6 +120,10 @@ class Journal:
                 return
         self._send(self._encoder.note(note))
 
+    def note(self, note: Note) -> None:
+        """Something that others saw."""
+        self._send(self._encoder.note(note))
+
     # -- how it goes
 
     def status(self) -> dict[str, Any]:

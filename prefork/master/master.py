@@ -20,10 +20,11 @@ from prefork.master.family import Family
 from prefork.master.journal import Journal
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
-from prefork.master.loop import Loop
+from prefork.master.loop import Loop, Witness
 from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
+from prefork.master.shadow import Shadow
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.config import ServerConfig
+    from prefork.policy.config import PoolConfig
 
 
 _log = logging.getLogger("prefork.master")
@@ -52,6 +54,8 @@ class Setup(NamedTuple):
     """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
     origins: Callable[[ServerConfig], dict[str, str]]
     """Dotted field -> who said it, of a config that `reload` returned, or of the first one; a default has no entry."""
+    policy_of: Callable[[str], PoolConfig]
+    """Reads the [pool] table of another file. Raises ConfigError."""
     alone: bool
     """This process is a master and nothing else."""
 
@@ -69,6 +73,10 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         if config.journal.path is not None:
             journal = Journal(config.journal, lambda: setup.origins(board.config))
             stack.callback(journal.close)
+        shadow = None
+        if config.shadow is not None:
+            tell = journal.note if journal is not None else lambda _: None
+            shadow = Shadow(str(config.shadow), setup.policy_of(str(config.shadow)), tell)
         listeners = _bind_all(config)
         for each in listeners:
             stack.callback(each.close)
@@ -84,6 +92,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             setup.config_file,
             [each.url for each in listeners],
             journal=journal,
+            shadow=shadow,
             origins=setup.origins,
         )
         orders = Orders(
@@ -92,7 +101,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
         setup.announce({"addresses": [each.url for each in listeners], "control": control})
-        witnesses = [journal] if journal is not None else []
+        witnesses: list[Witness] = [each for each in (journal, shadow) if each is not None]
         Loop(kernel, board, effects, orders, reporter, witnesses=witnesses).run()
         if board.generation:
             _log.info("stopped")

@@ -151,7 +151,7 @@ class Orders:
             new = self._reload()
         except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
             raise ConfigError(f"reload: the config can't be read: {error}") from None
-        for field in ("listen", "control", "name", "journal"):
+        for field in ("listen", "control", "name", "journal", "shadow"):
             if getattr(new, field) != getattr(old, field):
                 _log.warning("reload: %s has changed, and takes effect at the next start only", field)
         self._board.next_config = new

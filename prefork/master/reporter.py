@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from prefork.master.kernel import Kernel
     from prefork.master.records import MoldRecord, WorkerRecord
     from prefork.master.scoreboard import Scoreboard
+    from prefork.master.shadow import Shadow
     from prefork.policy.model import Because, Decision, WorkerId
 
 _log = logging.getLogger("prefork.master")
@@ -80,10 +81,12 @@ class Reporter:
         urls: list[str],
         *,
         journal: Journal | None = None,
+        shadow: Shadow | None = None,
         origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
     ) -> None:
         self._kernel = kernel
         self._journal = journal
+        self._shadow = shadow
         self._origins = origins
         self._board = board
         self._sink = sink
@@ -185,6 +188,7 @@ class Reporter:
                 for url, queue in zip(self._urls, self._kernel.queues(), strict=True)
             ],
             "workers": workers,
+            "shadow": self._shadow.status(now) if self._shadow is not None else None,
             "decisions": self._decision_rows(now),
             "withheld": [
                 {

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from prefork.app.naming import name_of
 from prefork.config import ServerConfig
 from prefork.errors import ConfigError
+from prefork.layers import policy_of
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import shape
 from prefork.master.master import Setup, own_sys_path, run_master
@@ -40,7 +41,9 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     SystemExit) when the pool can't start or go on.
     """
     config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
-    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, lambda _: {}, alone=False))
+    run_master(
+        config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, lambda _: {}, policy_of, alone=False)
+    )
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
