@@ -3,7 +3,8 @@
 Theory. A look shows how many a worker has accepted and holds, not who they are. Sessions of a worker are taken to end
 in the order in which they began, each at the look that showed it: so arrivals are late by a look at most (a queue is
 seen as it grows), and lengths are right on the whole, not one by one. What was shorter than the time between two looks
-would come out as nothing: such sessions share what is left of the session time, which the pool measures exactly.
+would come out as nothing: such sessions share what is left of the session time, which the pool measures exactly; where
+looks saw the ends so late that there is more than was measured, all are shortened alike.
 """
 
 from __future__ import annotations
@@ -87,11 +88,12 @@ class _Ledger:
         """Everybody who came, and the session time that was measured, shared as the theory says."""
         for held in self._open.values():
             self._end(held, None)
-        measured = self._held_ns[1] - self._held_ns[0]
+        seen, measured = sum(self._lengths), self._held_ns[1] - self._held_ns[0]
         short = sum(not length for length in self._lengths)
-        left = measured - sum(self._lengths)
-        each = left // short if short and left > 0 else 0
+        each = (measured - seen) // short if short and measured > seen else 0
+        over = min(measured, seen), max(1, seen)
         start = self._began or 0
         return sorted(
-            Played(at - start, length or each) for at, length in zip(self._arrived, self._lengths, strict=True)
+            Played(at - start, length * over[0] // over[1] or each)
+            for at, length in zip(self._arrived, self._lengths, strict=True)
         )

@@ -76,7 +76,11 @@ class Shadow:
 
 
 def _wishes(decisions: Iterable[Decision]) -> Wishes:
-    return Counter((each.kind, getattr(each, "worker", None), str(each.because.reason)) for each in decisions)
+    return Counter((_kind(each), getattr(each, "worker", None), str(each.because.reason)) for each in decisions)
+
+
+def _kind(decision: Decision) -> str:
+    return f"kill ({decision.step})" if decision.kind == "kill" else decision.kind
 
 
 def _acts(wishes: Wishes) -> Counter[tuple[str, int | None]]:
