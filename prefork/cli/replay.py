@@ -26,6 +26,7 @@ from prefork.journal.replay import replay as decide_again
 from prefork.journal.traffic import sessions_of
 from prefork.policy import engine
 from prefork.policy.config import PoolConfig
+from prefork.policy.units import NS
 from prefork.simulation import Recorded
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _simulate(entries: Sequence[Entry], other: Candidate, drawn: Drawn) -> None:
     recorded = next(entry.config for entry in entries if isinstance(entry, Key))
     before = Candidate("recorded", PoolConfig.model_validate(recorded), other.host, engine.decide)
     candidates = distinct([before, other])
-    traffic = Recorded([each.at for each in sessions], [each.length for each in sessions])
+    end = max(each.at + each.length for each in sessions) / NS
+    traffic = Recorded([each.at for each in sessions], [each.length for each in sessions], lasts=end)
     told = f"the load that was recorded: {len(sessions)} sessions"
     plan = Plan(traffic, range(1, 2), drawn.cores, kept=bool(drawn.report or drawn.png))
     comparison = Comparison(candidates, play(candidates, plan), Load(traffic, (told,)), plan)

@@ -15,7 +15,12 @@ from tests.unit.master.master import SECOND, FakeMaster
 if TYPE_CHECKING:
     from prefork.journal.entries import Note
 
-POOL = {"min_workers": 2, "max_workers": 8, "max_sessions": 1, "sizing": {"kind": "spare", "hold": "2s"}}
+POOL: dict[str, Any] = {
+    "min_workers": 2,
+    "max_workers": 8,
+    "max_sessions": 1,
+    "sizing": {"kind": "spare", "hold": "2s"},
+}
 WATCHED = ("start_mold", "end_mold", "fork", "tell", "ring", "signal", "seal", "shut")
 
 
