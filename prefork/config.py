@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from prefork.address import Address, TcpAddress, parse_address
 from prefork.policy.config import PoolConfig, Size
+from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,14 +111,27 @@ def _control(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    """Pass on what can be a path."""
+    if value == "" or not isinstance(value, str | Path | None):
+        raise ValueError(f"{value!r} is no path: say one, or leave it out")
+    return value
+
+
+def _enough(size: int) -> int:
+    if size < MIN_JOURNAL:
+        raise ValueError(f"{size_text(size)} is too small for a journal: write {size_text(MIN_JOURNAL)} or more")
+    return size
+
+
 class JournalConfig(_Table):
     """What the pool saw and decided, kept: for `prefork why` and `prefork replay`."""
 
-    path: Path | None = Field(
+    path: Annotated[Path | None, BeforeValidator(_path)] = Field(
         default=None,
         description="A folder to write in, made where it is missing. Left out: no journal.",
     )
-    max_size: Annotated[Size, Field(ge=MIN_JOURNAL)] = Field(
+    max_size: Annotated[Size, AfterValidator(_enough)] = Field(
         default=64 * 2**20,
         description="Most bytes that it takes, 1 MiB or more; the oldest go first.",
     )
@@ -147,10 +161,10 @@ class ServerConfig(_Table):
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="How many workers, and for how long.")
     journal: JournalConfig = Field(default=JournalConfig(), description="What the pool saw and decided, kept.")
-    shadow: Path | None = Field(
+    shadow: Annotated[Path | None, BeforeValidator(_path)] = Field(
         default=None,
         description="Another config file, whose [pool] is tried on the live views: what it would decide is shown by "
-        "status and told by the journal, and never performed.",
+        "status and told by the journal, and never performed. Left out: no shadow.",
     )
     backends: dict[str, dict[str, Any]] = Field(
         default={},

@@ -34,9 +34,9 @@ _COMMANDS = {
     "resume": "Take the operator's pause back.",
     "scale": "Keep N workers, or between LOW..HIGH, or as many as the config says: auto.",
     "reload": "Read config and code again; every worker is replaced, no session lost.",
-    "replay": "Decide at every recorded look again: the same, or as another config would have it.",
-    "why": "Tell in plain words what happened to a worker, or at a time, and why.",
     "drain": "Let one worker finish its sessions and go; another takes its place.",
+    "why": "Tell in plain words what happened to a worker, or at a time, and why.",
+    "replay": "Decide at every recorded look again: the same, or as another config would have it.",
 }
 """Each in a module of its own name, or in `orders`."""
 _ORDERS = ("pause", "resume", "scale", "reload", "drain")

@@ -12,7 +12,7 @@ from prefork.backends.registry import known_backends, load_backend
 from prefork.config import RESERVED, Listener, ServerConfig
 from prefork.layers.shape import models_in, shape
 from prefork.policy.config import MAX_SECONDS, PERCENT_PATTERN
-from prefork.policy.units import DURATION_PATTERN, SIZE_PATTERN, duration_text, nanoseconds
+from prefork.policy.units import DURATION_PATTERN, SIZE_PATTERN, duration_text, nanoseconds, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,15 +161,17 @@ def _default(path: Path, field: FieldInfo, schema: dict[str, Any]) -> str:
     value: Any = choice.default if choice and path[-1] == "kind" else field.default
     if isinstance(value, tuple):
         value = [each.url for each in value]
-    elif value and _is_duration(schema):
+    elif value and _has(schema, DURATION_PATTERN):
         value = duration_text(nanoseconds(value))
+    elif value and _has(schema, SIZE_PATTERN):
+        value = size_text(value)
     elif isinstance(value, float):
         value = int(value) if value.is_integer() else value
     return f"`{json.dumps(value)}`"
 
 
-def _is_duration(schema: dict[str, Any]) -> bool:
-    return any(option.get("pattern") == DURATION_PATTERN for option in schema.get("anyOf", ()))
+def _has(schema: dict[str, Any], pattern: str) -> bool:
+    return any(option.get("pattern") == pattern for option in schema.get("anyOf", ()))
 
 
 def _type(schema: dict[str, Any]) -> str:

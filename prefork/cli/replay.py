@@ -21,8 +21,8 @@ from prefork.cli.tables import out
 from prefork.errors import ConfigError, PreforkError
 from prefork.journal.entries import Key
 from prefork.journal.pieces import read
-from prefork.journal.replay import Difference, Replay
-from prefork.journal.replay import replay as decide_again
+from prefork.journal.replaying import Difference, Replay
+from prefork.journal.replaying import replay as decide_again
 from prefork.journal.traffic import sessions_of
 from prefork.policy import engine
 from prefork.policy.config import PoolConfig

@@ -1,6 +1,13 @@
-"""What a pool saw and decided, kept: entries, their text form, and their replay. Pure; who carries lines is elsewhere.
+"""What a pool saw and decided, kept: entries, their text form, their replay; pieces on disk and who writes them.
 
 from prefork.journal import read, replay
 
-assert replay(read("incident.journal")).same_decisions()
+assert replay(read("incidents/2026-11-24")).same_decisions()
 """
+
+from prefork.journal.codec import JournalError
+from prefork.journal.entries import Entry, Key, Look, Note
+from prefork.journal.pieces import read
+from prefork.journal.replaying import Difference, Replay, replay
+
+__all__ = ["Difference", "Entry", "JournalError", "Key", "Look", "Note", "Replay", "read", "replay"]

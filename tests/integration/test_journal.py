@@ -17,7 +17,7 @@ from prefork import ConfigError, PoolConfig, SpareSizing
 from prefork.config import JournalConfig
 from prefork.journal.entries import Key, Note
 from prefork.journal.pieces import read
-from prefork.journal.replay import replay
+from prefork.journal.replaying import replay
 from tests.apps.lines import Echo, Misbehaving, Second
 from tests.client import Client
 from tests.live import gone_after, serving, static, watch_ends

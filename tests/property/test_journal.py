@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefork.journal.codec import Decoder, Encoder
 from prefork.journal.entries import Key, Look
-from prefork.journal.replay import replay
+from prefork.journal.replaying import replay
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory, Plan
 from prefork.simulation import simulate

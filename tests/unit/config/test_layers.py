@@ -164,6 +164,9 @@ def test_each_leaf_has_a_variable_that_sets_it(project: Project) -> None:
         "app": "a:b",
         "listen": "tcp://h:1",
         "control": "x",
+        "shadow": "x",
+        "journal.path": "x",
+        "journal.max_size": "1MiB",
         "pool.sizing.kind": "spare",
     }
     for leaf in shape().leaves.values():
