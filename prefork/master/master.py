@@ -23,6 +23,7 @@ from prefork.master.loop import Loop
 from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
+from prefork.master.tls import check_tls, tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -53,6 +54,15 @@ class Setup(NamedTuple):
     """This process is a master and nothing else."""
 
 
+class Bound(NamedTuple):
+    """What stays as it was at the start."""
+
+    config: ServerConfig
+    listeners: list[Listener]
+    files: int
+    """The soft limit of open files, as it was found."""
+
+
 def run_master(config: ServerConfig, setup: Setup) -> None:
     """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
     with ExitStack() as stack:
@@ -62,6 +72,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
+        check_tls(config)
         listeners = _bind_all(config)
         for each in listeners:
             stack.callback(each.close)
@@ -69,9 +80,10 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
+        bound = Bound(config, listeners, files)
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, bound))
         reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
-        orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
+        orders = Orders(board, lambda: _checked(setup.reload()), {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
         setup.announce({"addresses": [each.url for each in listeners], "control": control})
@@ -80,6 +92,12 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
+
+
+def _checked(config: ServerConfig) -> ServerConfig:
+    """The config, if its certificates are good. Raises ConfigError."""
+    check_tls(config)
+    return config
 
 
 def _bind_all(config: ServerConfig) -> list[Listener]:
@@ -122,7 +140,7 @@ def _open_files(*, alone: bool) -> int:
     return before
 
 
-def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], files: int) -> MoldSettings:
+def _settings(config: ServerConfig, setup: Setup, bound: Bound) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -130,7 +148,8 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         options=dict(config.backends.get(config.backend, {})),
         sys_path=setup.sys_path,
         app_path=setup.app_path,
-        listeners=[each.url for each in listeners],
+        listeners=[each.url for each in bound.listeners],
+        tls=tls_of(bound.config, config),
         name=config.name,
         master=os.getpid(),
         max_sessions=limits.max_sessions,
@@ -138,7 +157,7 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
-        open_files=files,
+        open_files=bound.files,
     )
 
 
