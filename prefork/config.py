@@ -3,6 +3,7 @@
 A field's text is its documentation: the reference, `prefork schema` and `--help` print it.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -41,8 +42,14 @@ def _file(value: object) -> object:
     return value
 
 
+def _protocol(name: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", name):
+        raise ValueError(f"{name!r} is no protocol's name: printable ASCII without blanks, 255 at most")
+    return name
+
+
 _File = Annotated[Path, BeforeValidator(_file)]
-_Protocol = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+_Protocol = Annotated[str, AfterValidator(_protocol)]
 
 
 class TlsConfig(_Table):
