@@ -7,6 +7,7 @@ files before it binds or reloads, and throws it away.
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -15,6 +16,10 @@ from prefork.tls import ServerTls
 
 if TYPE_CHECKING:
     from prefork.tls import TlsSettings
+
+
+_NUMBERS = re.compile(r"^\[[A-Z0-9]*\] | \(_ssl\.c:[0-9]+\)$")
+"""What Python puts around OpenSSL's words."""
 
 
 class ServerObject(ssl.SSLObject):
@@ -50,7 +55,7 @@ def open_tls(url: str, settings: TlsSettings) -> ServerTls:
 def reason(error: OSError) -> str:
     """What went wrong, in OpenSSL's words or the system's, without their numbers."""
     said = getattr(error, "reason", None)
-    text = str(said).replace("_", " ").lower() if said else str(error.strerror or error)
+    text = str(said).replace("_", " ").lower() if said else _NUMBERS.sub("", str(error.strerror or error))
     why = getattr(error, "verify_message", None)
     return f"{text}: {why}" if why else text
 
@@ -66,8 +71,7 @@ def _note_server_name(connection: Any, name: str | None, _context: object) -> No
 def _load_pair(context: ssl.SSLContext, settings: TlsSettings) -> None:
     cert, key = settings.cert, settings.key
     _want("cert", cert, "CERTIFICATE", "no certificate")
-    cure = ": say key = …" if key == cert else ""
-    _want("key" if key != cert else "cert", key, "PRIVATE KEY", f"no private key{cure}")
+    _want("key" if key != cert else "cert", key, "PRIVATE KEY", "no private key")
     try:
         context.load_cert_chain(cert, key, password=lambda: _encrypted(key))
     except OSError as error:
@@ -92,7 +96,8 @@ def _want(field: str, path: str, kind: str, lacks: str) -> None:
     except OSError as error:
         raise _Mistake(f"{field} {path}: {error.strerror}") from None
     if f"{kind}-----".encode() not in text:
-        raise _Mistake(f"{field} {path}: there is {lacks} (PEM) in it")
+        cure = ": say key = …" if (field, kind) == ("cert", "PRIVATE KEY") else ""
+        raise _Mistake(f"{field} {path}: there is {lacks} (PEM) in it{cure}")
 
 
 def _encrypted(key: str) -> NoReturn:
@@ -101,4 +106,4 @@ def _encrypted(key: str) -> NoReturn:
 
 def _file_trouble(error: OSError) -> str:
     said = reason(error)
-    return "it is no proper PEM file" if said in ("pem lib", "asn1 lib", "bad base64 decode") else said
+    return "it is no proper PEM file" if said == "PEM lib" else said
