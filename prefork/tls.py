@@ -1,6 +1,6 @@
 """TLS of a listener, as plain values that cross a process and as workers use it; `tls_context` makes one of the other.
 
-`tls_context` imports the module `ssl` (2 MB): it is imported where there is TLS alone.
+`tls_context` imports the module `ssl` (3 MB): it is imported where there is TLS alone.
 """
 
 from __future__ import annotations
