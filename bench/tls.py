@@ -161,8 +161,8 @@ def measure(
                         found.setdefault((name, size, tls), []).append(each)
     for size in SIZES:
         for name in loops:
-            plain, tls = (statistics.median(found[name, size, tls]) for tls in (False, True))
-            print(f"{size:7} {name:18} plain {plain:7.1f} us, TLS {tls:7.1f} us")
+            plain, sealed = (statistics.median(found[name, size, tls]) for tls in (False, True))
+            print(f"{size:7} {name:18} plain {plain:7.1f} us, TLS {sealed:7.1f} us")
     sys.stdout.flush()
 
 

@@ -85,7 +85,7 @@ class Workers:
 
     def __call__(self, make: Callable[[], Session[Any]] | App = Scripted, **conditions: Unpack[Conditions]) -> Worker:
         """One more, which is READY."""
-        app = make if isinstance(make, App) else App(make)
+        app = make if isinstance(make, App) else App(make, style="session")
         conditions.setdefault("tls", self._tls)
         self._workers.append(worker := Worker(self._run, app, conditions))
         if conditions.get("ready", True):
@@ -138,7 +138,7 @@ class Worker:
             gc.freeze()
             self._log_to_test()
             if (files := conditions.get("files")) is not None:
-                app = App(app.handler, started=lambda _: _allow_files(files))
+                app = App(app.handler, style=app.style, started=lambda _: _allow_files(files))
             run(lambda: Tether(channel, self.slot, _settings(conditions, self.listeners)), self.listeners, app)
             code = 0
         except SystemExit as error:
