@@ -389,7 +389,7 @@ def gives_no_place_back() -> None:
     replace(Door, turned_away=lambda self: self._tether.connection_refused())
 
 
-@noticed_by("test_36_who_is_late")
+@noticed_by("test_36_who_is_silent")
 def shakes_hands_for_ever() -> None:
     replace(Handshake, open=nothing)
 
