@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork import ConfigError, PreforkError
+from prefork import ConfigError, Listener, PreforkError, TlsConfig
 from tests.apps.secured import Hello, Secured
 from tests.certificates import Authority, TlsClient
 from tests.live import gone_after, static, watch_ends
@@ -43,7 +43,8 @@ def test_a_listener_with_tls_stands_beside_a_plain_one(prefork_pool: Start, auth
 
 
 def test_a_unix_socket_may_speak_tls(prefork_pool: Start, authority: Authority, tmp_path: Path) -> None:
-    pool = prefork_pool(Secured, listen=authority.listen(f"unix:{tmp_path}/socket"), pool=static(1))
+    listener = Listener(url=f"unix:{tmp_path}/socket", tls=TlsConfig(cert=authority.issue()))
+    pool = prefork_pool(Secured, listen=listener, pool=static(1))
     with TlsClient(pool, authority.context()) as client:
         assert client.ask("hello") == "hello"
 

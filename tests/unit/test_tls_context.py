@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,3 +112,9 @@ def test_key_and_certificate_may_be_one_file(tmp_path: Path) -> None:
     tls = open_tls("tcp://here:1", settings(tmp_path, {"cert": CERT + KEY, "same": b""}))
     assert tls.context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert tls.context.options & ssl.OP_NO_RENEGOTIATION
+
+
+def test_a_worker_without_tls_does_not_pay_for_it() -> None:
+    modules = "prefork.mold.mold, prefork.backends.selector_loop, prefork.backends.thread_loop"
+    argv = [sys.executable, "-c", f"import {modules}, sys; print('ssl' in sys.modules)"]
+    assert subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout == "False\n"
