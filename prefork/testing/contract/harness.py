@@ -15,6 +15,7 @@ import resource
 import select
 import signal
 import socket
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -150,7 +151,9 @@ class Worker:
 
     def _log_to_test(self) -> None:
         logger = logging.getLogger("prefork")
-        logger.handlers = [logging.StreamHandler(os.fdopen(self._log, "w"))]
+        handler = logging.StreamHandler(os.fdopen(self._log, "w"))
+        handler.setFormatter(_Indented())
+        logger.handlers = [handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
@@ -272,7 +275,7 @@ class Worker:
     def log(self) -> list[str]:
         """Log lines that begin a record."""
         text = os.pread(self._log, 1 << 20, 0).decode()
-        return [line for line in text.splitlines() if line and not line.startswith((" ", "Traceback", "ValueError"))]
+        return [line for line in text.splitlines() if line and not line.startswith(" ")]
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
@@ -307,6 +310,13 @@ class Worker:
             each.close()
         for fd in (self.notes, self._latch, self._log):
             os.close(fd)
+
+
+class _Indented(logging.Formatter):
+    """Tracebacks stand below their line, whatever they consist of."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - as logging's
+        return textwrap.indent(super().formatException(ei), "    ")
 
 
 def _settings(conditions: Conditions, listeners: Sequence[socket.socket]) -> WorkerSettings:
