@@ -185,9 +185,9 @@ class TlsClauses:
             peer.sendall(b"echo first\n")  # in one piece with the last of the handshake
         else:
             peer.shake_hands().sendall(b"echo first\n")
-        peer.shutdown(socket.SHUT_WR)
         client = Client(peer)
         client.hears("first")
+        peer.shutdown(socket.SHUT_WR)
         client.is_over()
 
     def test_36_conn_tells_what_was_agreed_on(self, start: Workers) -> None:
