@@ -25,6 +25,7 @@ from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
 from prefork.master.shadow import Shadow
+from prefork.master.tls import check_tls, tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -60,6 +61,15 @@ class Setup(NamedTuple):
     """This process is a master and nothing else."""
 
 
+class Bound(NamedTuple):
+    """What stays as it was at the start."""
+
+    config: ServerConfig
+    listeners: list[Listener]
+    files: int
+    """The soft limit of open files, as it was found."""
+
+
 def run_master(config: ServerConfig, setup: Setup) -> None:
     """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
     with ExitStack() as stack:
@@ -69,6 +79,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
+        check_tls(config)
         journal = None
         if config.journal.path is not None:
             journal = Journal(config.journal, lambda: setup.origins(board.config))
@@ -84,7 +95,8 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
+        bound = Bound(config, listeners, files)
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, bound))
         reporter = Reporter(
             kernel,
             board,
@@ -95,9 +107,8 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             shadow=shadow,
             origins=setup.origins,
         )
-        orders = Orders(
-            board, setup.reload, {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
-        )
+        queries = {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
+        orders = Orders(board, lambda: _checked(setup.reload()), queries)
         kernel.control = _control(config, kernel)
         control = kernel.control.path if kernel.control is not None else None
         setup.announce({"addresses": [each.url for each in listeners], "control": control})
@@ -107,6 +118,12 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
+
+
+def _checked(config: ServerConfig) -> ServerConfig:
+    """The config, if its certificates are good. Raises ConfigError."""
+    check_tls(config)
+    return config
 
 
 def _bind_all(config: ServerConfig) -> list[Listener]:
@@ -149,7 +166,7 @@ def _open_files(*, alone: bool) -> int:
     return before
 
 
-def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], files: int) -> MoldSettings:
+def _settings(config: ServerConfig, setup: Setup, bound: Bound) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -157,7 +174,8 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         options=dict(config.backends.get(config.backend, {})),
         sys_path=setup.sys_path,
         app_path=setup.app_path,
-        listeners=[each.url for each in listeners],
+        listeners=[each.url for each in bound.listeners],
+        tls=tls_of(bound.config, config),
         name=config.name,
         master=os.getpid(),
         max_sessions=limits.max_sessions,
@@ -165,7 +183,7 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
-        open_files=files,
+        open_files=bound.files,
     )
 
 
