@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.cli.options import said, share_of
 from prefork.errors import ConfigError
-from prefork.layers import Sources, load
+from prefork.layers import load_policy
 from prefork.layers.load import DEFAULT_FILE
 from prefork.policy import engine
 from prefork.simulation import Host
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from prefork.simulation.master import Decide
 
 ALL = "all"
-ANY_APP = "any:app"
-"""A config of nothing but [pool] is enough for a simulation."""
 
 
 class Candidate(NamedTuple):
@@ -41,7 +39,7 @@ def candidate(file: str | None, flag: str, host: Host) -> Candidate:
     """Return what the file says, as `serve` would read it; None: ./prefork.toml or defaults. Raises ConfigError."""
     if file is not None and not os.path.exists(file):
         raise ConfigError(f"{flag} {file}: there is no such file")
-    loaded = load(Sources.here(file, {"app": ANY_APP}, {"app": "APP"}))
+    loaded = load_policy(file)
     return Candidate(_name(file), loaded.config.pool, _with_backlog(host, loaded), engine.decide)
 
 

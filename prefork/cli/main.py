@@ -35,6 +35,8 @@ _COMMANDS = {
     "scale": "Keep N workers, or between LOW..HIGH, or as many as the config says: auto.",
     "reload": "Read config and code again; every worker is replaced, no session lost.",
     "drain": "Let one worker finish its sessions and go; another takes its place.",
+    "why": "Tell in plain words what happened to a worker, or at a time, and why.",
+    "replay": "Decide at every recorded look again: the same, or as another config would have it.",
 }
 """Each in a module of its own name, or in `orders`."""
 _ORDERS = ("pause", "resume", "scale", "reload", "drain")
@@ -67,6 +69,9 @@ def command_line() -> App:
         module = "orders" if name in _ORDERS else name
         epilogue = _EXAMPLES.get(name, _EPILOGUE)
         app.command(f"prefork.cli.{module}:{name}", name=name, help=text, help_epilogue=epilogue)
+    journal = App(name="journal", help="What a pool saw and decided, kept.", help_format="plaintext")
+    journal.command("prefork.cli.journal:export", name="export", help="Write what a journal tells in another form.")
+    app.command(journal)
     return app
 
 

@@ -41,6 +41,10 @@ def tables(answer: Mapping[str, Any]) -> Iterable[Table]:
         rows = answer.get(key) or ()
         if rows:
             yield table_of(columns, [cells(row) for row in rows])
+    if shadow := answer.get("shadow"):
+        title = f"shadow {shadow.get('file')}: otherwise at {shadow.get('otherwise')} of {shadow.get('looks')} looks"
+        rows = [(seconds(row.get("at_s")), str(row.get("text"))) for row in shadow.get("recent") or ()]
+        yield table_of(("ago", title), rows)
 
 
 def headline(master: Mapping[str, Any]) -> str:
@@ -64,6 +68,9 @@ def figures_line(master: Mapping[str, Any]) -> str:
     }
     always["accept wait p99"] = _range(master.get("accept_wait_p99_ms"))
     odd = {name: master[name] for name in ("scale", "strangers_reaped", "log_lines_dropped") if master.get(name)}
+    journal = master.get("journal") or {}
+    if journal.get("dropped") or journal.get("writing") is False:
+        odd["journal lines dropped"] = journal.get("dropped")
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in {**always, **odd}.items())
 
 

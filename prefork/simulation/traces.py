@@ -80,9 +80,9 @@ class Recorded(Traffic):
 
     @property
     def lasts_ns(self) -> int:
-        """To the end of the second in which the last one came, in ns."""
+        """As said, in ns; else to the end of the second in which the last one came."""
         whole = (self.arrivals[-1] // NS + 1) * NS if self.arrivals else NS
-        return whole if self.lasts is None else min(whole, positive_ns(self.lasts, "lasts"))
+        return whole if self.lasts is None else positive_ns(self.lasts, "lasts")
 
     def sessions(self, seed: Seed) -> Iterator[Session]:
         """As recorded, scaled."""

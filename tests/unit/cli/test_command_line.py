@@ -53,7 +53,7 @@ USAGE = {
         "xyzzy",
         (
             "'xyzzy': unknown command; known: serve, check, simulate, tune, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "an app for a command": (
@@ -64,7 +64,7 @@ USAGE = {
         "--listen tcp://h:1",
         (
             "--listen: a command comes first: serve, check, simulate, tune, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "a word for a number": ("check echo.py:Echo --max-workers many", "--max-workers: 'many' is not a whole number"),
