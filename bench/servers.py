@@ -14,7 +14,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import PoolConfig
 from prefork.testing import running
@@ -85,10 +85,10 @@ def c_limit(folder: Path, workers: int) -> Iterator[Served]:
 
 
 @contextmanager
-def prefork(app: type, workers: int) -> Iterator[Served]:
-    """Serve `app` with a static pool on the selectors loop."""
+def prefork(app: type | str, workers: int, **settings: Any) -> Iterator[Served]:
+    """Serve `app` with a static pool; `settings` as `running` takes them: the loop."""
     pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
-    with running(app, pool=pool_config) as pool:
+    with running(app, pool=pool_config, **settings) as pool:
         pids = list(pool.worker_pids().values())
         _pin(pids)
         yield Served(pool.address[1], tuple(pids))

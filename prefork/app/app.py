@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from prefork.app.framing import Framer, Lines
+from prefork.app.coroutine import CoroutineSession
+from prefork.app.framing import Framer, Lines, Stream
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
 from prefork.app.styles import check_hook, style_of
@@ -92,6 +93,8 @@ class App:
 
     def session(self) -> Session[Any]:
         """A new session, for one connection."""
+        if self.style == "coroutine":
+            return CoroutineSession(self.handler, self._framer or self.framer(Stream))
         made = self.handler()
         if not isinstance(made, Session):
             raise TypeError(f"{self.handler!r:.60} made a {type(made).__qualname__}, not a Session")
