@@ -25,11 +25,13 @@ class EchoLines(Session[str]):
 
 
 async def echo_stream(conn: AsyncConn[bytes]) -> None:
+    """EchoStream as a coroutine."""
     async for chunk in conn:
         await conn.send(chunk)
 
 
 async def echo_lines(conn: AsyncConn[str]) -> None:
+    """EchoLines as a coroutine."""
     async for line in conn:
         await conn.send(line)
 

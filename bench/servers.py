@@ -85,7 +85,7 @@ def c_limit(folder: Path, workers: int) -> Iterator[Served]:
 
 
 @contextmanager
-def prefork(app: type | str, workers: int, **settings: Any) -> Iterator[Served]:
+def prefork(app: type | str, workers: int, **settings: Any) -> Iterator[Served]:  # noqa: ANN401
     """Serve `app` with a static pool; `settings` as `running` takes them: the loop."""
     pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
     with running(app, pool=pool_config, **settings) as pool:

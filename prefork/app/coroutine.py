@@ -90,15 +90,23 @@ class CoroutineSession(Session[Any]):
 
     @property
     def name(self) -> str:
-        """The coroutine's, and where it is."""
-        code = getattr(self._handler, "__code__", None)
-        place = "" if code is None else f", {code.co_filename}:{code.co_firstlineno}"
-        return f"session of {getattr(self._handler, '__qualname__', self._handler)}{place}"
+        """The coroutine function's."""
+        return _name(self._handler)
+
+    @property
+    def place(self) -> str:
+        """Its file and line."""
+        code = getattr(getattr(self._handler, "func", self._handler), "__code__", None)
+        return "an unknown place" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
     def excuses(self, error: BaseException, /) -> bool:
         """Whether it says no more than that the connection is over: an uncaught one is as good as a return."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(self.excuses(each) for each in error.exceptions)
         side = self._side
-        return side is not None and (error is side.refusal or (side.over and type(error).__name__ in _ENDS))
+        if side is None:
+            return False
+        return error is side.refusal or error is side.gone or (side.over and type(error).__name__ == "CancelledError")
 
     def ended(self) -> None:
         """See to it in a callback, where an exception is the session's."""
@@ -109,11 +117,13 @@ class CoroutineSession(Session[Any]):
         """Log it: it is too late for `closed`."""
         if isinstance(error, _LEAVING):
             raise error
-        _log.error("session with %s: at its end the coroutine raised %s", self.conn.peer, error, exc_info=error)
-
-
-_ENDS = frozenset({"CancelledError", "GeneratorExit"})
-"""What an ended session ends its coroutine by, where it catches the rest."""
+        _log.error(
+            "session with %s: at its end the coroutine raised %s: %s",
+            self.conn.peer,
+            type(error).__name__,
+            error,
+            exc_info=error,
+        )
 
 
 def _called(handler: Callable[[Any], object], side: CoroutineConn[Any]) -> Coroutine[Any, Any, object]:
@@ -123,7 +133,12 @@ def _called(handler: Callable[[Any], object], side: CoroutineConn[Any]) -> Corou
         return made
     if isinstance(made, Awaitable):
         return _await(made)
-    raise TypeError(f"{getattr(handler, '__qualname__', handler)} returned {made!r:.60}, not a coroutine")
+    raise TypeError(f"{_name(handler)} returned {made!r:.60}, not a coroutine")
+
+
+def _name(handler: object) -> str:
+    """The function's, also of a partial."""
+    return str(getattr(getattr(handler, "func", handler), "__qualname__", f"{handler!r:.60}"))
 
 
 async def _await(awaited: Awaitable[object]) -> None:

@@ -44,6 +44,7 @@ class CoroutineConn(AsyncConn[T]):
         "_waits",
         "ended",
         "full",
+        "gone",
         "item",
         "over",
         "reader",
@@ -76,8 +77,10 @@ class CoroutineConn(AsyncConn[T]):
         """The session is."""
         self.why: BaseException | None = None
         """What ended it."""
+        self.gone: BaseException | None = None
+        """What is raised since then: `why`, or a word for an orderly end."""
         self.refusal: BaseException | None = None
-        """What was last raised because it is over."""
+        """What was last raised because there is no more input."""
 
     # -- for the session and its driver --------------------------------------------------------------------------------
 
@@ -179,21 +182,22 @@ class CoroutineConn(AsyncConn[T]):
 
     def _at_end(self, end: type[Exception]) -> NoReturn:
         """Raise `end`, unless the session has ended in a disorderly way."""
-        if self.over:
-            self._count_refusal()
-            if self.why is not None:
-                self._refuse()
+        self._count_refusal()
+        if self.why is not None:
+            self._refuse()
         self.refusal = end("the peer sends no more")
         raise self.refusal
 
     def _refuse(self) -> NoReturn:
-        self.refusal = self.why or ConnectionAbortedError("the session is over")
-        raise self.refusal
+        if self.gone is None:
+            self.gone = self.why or ConnectionAbortedError("the session is over")
+        raise self.gone
 
     def _count_refusal(self) -> None:
         self._refused += 1
         if self._refused > _REFUSALS:
-            raise GeneratorExit
+            self.refusal = GeneratorExit("asked again and again for what is over")
+            raise self.refusal
 
     def _require(self) -> None:
         """Raise what has ended the session, if it has ended."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prefork.app.waits import Owner, Wait
 
 alive: Final[dict[Task[None], str]] = {}
-"""The tasks of this worker's sessions, also those that still clean up, and where each one's code is."""
+"""The tasks of this worker's sessions, also those that still clean up, and where each one's function stands."""
 
 
 def running_loop() -> AbstractEventLoop | None:
@@ -108,7 +108,7 @@ class TaskDriver:
     def start(self, coroutine: Coroutine[Any, Any, object], owner: Owner, /) -> None:
         """Run it soon: the loop has it from now on."""
         self.task = task = self.loop.create_task(self._run(coroutine, owner), name=owner.name)
-        alive[task] = owner.name
+        alive[task] = owner.place
 
     def new_wait(self, forget: Callable[[Wait], None], /) -> TaskWait:
         """A wait for one task at a time."""

@@ -37,7 +37,11 @@ class Owner(Protocol):
 
     @property
     def name(self) -> str:
-        """The coroutine's, and where it is."""
+        """The coroutine function's."""
+
+    @property
+    def place(self) -> str:
+        """Its file and line."""
 
     def excuses(self, error: BaseException, /) -> bool:
         """Whether `error`, which left the coroutine, says no more than that the connection is over."""

@@ -19,6 +19,7 @@ import pytest
 from prefork.testing.contract.accept_clauses import AcceptClauses
 from prefork.testing.contract.client import Client
 from prefork.testing.contract.conn_clauses import AppClauses, ConnClauses
+from prefork.testing.contract.coroutine_clauses import CoroutineClauses
 from prefork.testing.contract.harness import Worker, Workers
 from prefork.testing.contract.life_clauses import LifeClauses
 from prefork.testing.contract.scripted import Scripted, note
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["BackendContract", "Client", "Scripted", "Worker", "Workers", "note", "until"]
 
 
-class BackendContract(LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses):
+class BackendContract(
+    LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses, CoroutineClauses
+):
     """What a loop must keep. A subclass names the loop; it may have tests of its own that take `start`."""
 
     backend: ClassVar[str]
