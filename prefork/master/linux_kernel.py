@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
+from prefork.errors import ConfigError
 from prefork.master.facts import (
     Fact,
     ListenerReadable,
@@ -64,8 +65,6 @@ class LinuxKernel:
         self._facts: list[Fact] = []
         self.control: ControlServer | None = None
         self.watch(self._signals.fd, select.EPOLLIN, self._signalled)
-        for index, listener in enumerate(listeners):
-            self.watch(listener.socket.fileno(), 0, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
 
     # -- time and facts
 
@@ -353,6 +352,21 @@ class LinuxKernel:
                 self._facts.append(StrangerReaped(pid))
 
     # -- listeners and control
+
+    def listen(self) -> list[str]:
+        try:
+            for listener in self._listeners:
+                listener.bind()
+            for listener in self._listeners:
+                listener.listen()
+        except ConfigError:
+            for listener in self._listeners:
+                listener.close()
+            raise
+        mask = select.EPOLLIN | select.EPOLLONESHOT
+        for index, listener in enumerate(self._listeners):
+            self.watch(listener.socket.fileno(), mask, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
+        return [listener.url for listener in self._listeners]
 
     def queues(self) -> list[Queue]:
         return [listener.queue() for listener in self._listeners]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefork.errors import ConfigError
 from prefork.master.facts import Asked, ListenerReadable, Signalled
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """Runs until the board is finished."""
+    """Runs until the board is finished. The first generation's app is there before anything is bound."""
 
     def __init__(self, kernel: Kernel, board: Scoreboard, effects: Effects, orders: Orders, reporter: Reporter) -> None:
         self._kernel = kernel
@@ -86,4 +87,18 @@ class Loop:
             case Asked(client, command, args):
                 self._kernel.reply(client, self._orders.answer(command, args, now))
             case _:
+                before = self._board.generation
                 self._board.learn(fact, now)
+                if self._board.generation and not before:
+                    self._listen(now)
+
+    def _listen(self, now: int) -> None:
+        """The first mold is READY: clients may come, unless the pool is to stop already."""
+        if self._board.goals.stop_at is not None:
+            return
+        try:
+            urls = self._kernel.listen()
+        except ConfigError as error:
+            self._board.cannot_go_on(error, now)
+        else:
+            self._reporter.listening(urls)

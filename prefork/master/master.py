@@ -48,7 +48,7 @@ class Setup(NamedTuple):
     app_path: str | None
     config_file: str | None
     announce: Callable[[dict[str, Any]], None]
-    """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
+    """Called once, when clients may come, with `addresses` (URLs) and `control` (a path or None)."""
     alone: bool
     """This process is a master and nothing else."""
 
@@ -62,37 +62,29 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
-        listeners = _bind_all(config)
-        for each in listeners:
-            stack.callback(each.close)
+        listeners: list[Listener] = []
+        for each in config.listen:
+            listeners.append(listener := Listener(each.address, each.backlog))
+            stack.callback(listener.close)
         stack.callback(linux.become_subreaper, linux.become_subreaper())
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
-        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, files))
+        reporter = Reporter(
+            kernel,
+            board,
+            sink,
+            setup.config_file,
+            lambda urls: setup.announce({"addresses": urls, "control": kernel.control and kernel.control.path}),
+        )
         orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
-        control = kernel.control.path if kernel.control is not None else None
-        setup.announce({"addresses": [each.url for each in listeners], "control": control})
         Loop(kernel, board, effects, orders, reporter).run()
         if board.generation:
             _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
-
-
-def _bind_all(config: ServerConfig) -> list[Listener]:
-    """Bind every listener, or none. Raises ConfigError."""
-    bound: list[Listener] = []
-    try:
-        for each in config.listen:
-            bound.append(Listener(each.address, each.backlog))  # noqa: PERF401 - those bound are closed on failure
-    except PreforkError:
-        for listener in bound:
-            listener.close()
-        raise
-    return bound
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
@@ -122,7 +114,7 @@ def _open_files(*, alone: bool) -> int:
     return before
 
 
-def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], files: int) -> MoldSettings:
+def _settings(config: ServerConfig, setup: Setup, files: int) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -130,7 +122,6 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         options=dict(config.backends.get(config.backend, {})),
         sys_path=setup.sys_path,
         app_path=setup.app_path,
-        listeners=[each.url for each in listeners],
         name=config.name,
         master=os.getpid(),
         max_sessions=limits.max_sessions,

@@ -16,8 +16,6 @@ class MoldSettings(NamedTuple):
     sys_path: list[str]
     app_path: str | None
     """Folder that goes first on sys.path; None: the file's own."""
-    listeners: list[str]
-    """URLs, in the order of the descriptors."""
     name: str
     master: int
     """Pid of the master, as the mold sees it."""

@@ -47,6 +47,7 @@ class World(Protocol):
 class FakeWorld:
     def __init__(self) -> None:
         self.kernel: Kernel = FakeKernel()
+        self.kernel.listen()
         self._numbers: list[int] = []
 
     @property
@@ -93,6 +94,7 @@ def real_world() -> Iterator[RealWorld]:
     listener = Listener(TcpAddress("127.0.0.1", 0), 64)
     before = linux.become_subreaper()
     kernel = LinuxKernel([listener], sink, Family(alone=False))
+    kernel.listen()
     real = RealWorld(kernel, listener.socket.getsockname())
     try:
         yield real
@@ -111,7 +113,6 @@ def settings(**changed: Any) -> dict[str, Any]:
         options={},
         sys_path=sys.path,
         app_path=None,
-        listeners=["tcp://127.0.0.1:0"],
         name="test",
         master=os.getpid(),
         max_sessions=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from contextvars import ContextVar
@@ -150,10 +151,8 @@ async def stubborn(conn: AsyncConn[str]) -> None:
     """Takes no error for an answer."""
     await conn.send("begun")
     while True:
-        try:
+        with contextlib.suppress(Exception):
             await conn.receive()
-        except Exception:  # noqa: BLE001, S110 - that is the point
-            pass
 
 
 async def raw(conn: AsyncConn[bytes]) -> None:
