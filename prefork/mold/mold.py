@@ -18,11 +18,10 @@ from socket import socket as Socket  # noqa: N812 - the real one: the app may pa
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
-from prefork.app.app import load_app
-from prefork.backends.options import make_options, prepare
-from prefork.backends.registry import load_backend, require_style
+from prefork.backends.registry import require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
+from prefork.mold.importing import Imports, import_all
 from prefork.mold.settings import MoldSettings
 from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
@@ -103,7 +102,10 @@ class Mold:
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")
         try:
-            app, backend, options = _import(settings)
+            app, backend, options = import_all(
+                Imports(settings.app, settings.backend, settings.options, settings.sys_path, settings.app_path)
+            )
+            require_style(app, settings.backend, backend)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
@@ -155,18 +157,6 @@ class Mold:
                 be_worker(loaded, birth, intermediate=me)
         finally:
             os._exit(0)
-
-
-def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
-    sys.path[:] = settings.sys_path
-    if settings.app_path is not None:
-        sys.path.insert(0, settings.app_path)
-    backend = load_backend(settings.backend)
-    options = make_options(backend, settings.options)
-    prepare(backend, options)
-    app = load_app(settings.app)
-    require_style(app, settings.backend, backend)
-    return app, backend, options
 
 
 def _ignore_operator() -> None:
