@@ -1,7 +1,7 @@
 """The servers that are measured, each as a context: the C program that marks the limit, and prefork.
 
-What a server costs is read from /proc/PID/task/*/schedstat of its serving processes: rates vary by a quarter from run to run
-on two shared cores, CPU a request by a few percent.
+What a server costs is read from /proc/PID/task/*/schedstat of its serving processes: rates vary by a quarter from run
+to run on two shared cores, CPU a request by a few percent.
 """
 
 from __future__ import annotations

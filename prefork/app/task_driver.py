@@ -34,10 +34,12 @@ def running_loop() -> AbstractEventLoop | None:
 class TaskWait:
     """A wait that a task takes for a future."""
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_driver", "_forget", "_wake", "_why")
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_driver", "_forget", "_loop", "_wake", "_why")
 
     def __init__(self, driver: TaskDriver, forget: Callable[[Wait], None]) -> None:
         self._driver = driver
+        self._loop = driver.loop
+        """The task's own, else it refuses."""
         self._forget = forget
         self._asyncio_future_blocking = True
         """Set whenever it is yielded; the task takes it back."""
@@ -64,10 +66,6 @@ class TaskWait:
         return getattr(self._wake, "__self__", None) is self._driver.task and driver is self._driver
 
     # -- as a future ---------------------------------------------------------------------------------------------------
-
-    def get_loop(self) -> AbstractEventLoop:
-        """The task's own, else it refuses."""
-        return self._driver.loop
 
     def add_done_callback(self, fn: Callable[[Any], object], *, context: Context) -> None:
         """`fn(self)` runs the task; it is asked for anew each time that it waits."""

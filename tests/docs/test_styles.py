@@ -36,7 +36,7 @@ def test_every_style_has_a_row() -> None:
 def test_the_table_says_what_the_loops_declare(style: str) -> None:
     for loops, said in zip(COLUMNS, cells()[style], strict=True):
         for loop in loops:
-            declared: dict[str, str] = {**load_backend(loop).styles}
+            declared = {str(each): str(how) for each, how in load_backend(loop).styles.items()}
             assert declared.get(style, "no") == said
 
 
