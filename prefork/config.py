@@ -3,13 +3,14 @@
 A field's text is its documentation: the reference, `prefork schema` and `--help` print it.
 """
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from prefork.address import Address, TcpAddress, parse_address
-from prefork.policy.config import PoolConfig
+from prefork.policy.config import PoolConfig, Timeout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,54 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _file(value: object) -> object:
+    if value == "":
+        raise ValueError("'' is no file")
+    return value
+
+
+def _protocol(name: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", name):
+        raise ValueError(f"{name!r} is no protocol's name: printable ASCII without blanks, 255 at most")
+    return name
+
+
+_File = Annotated[Path, BeforeValidator(_file)]
+_Protocol = Annotated[str, AfterValidator(_protocol)]
+
+
+class TlsConfig(_Table):
+    """TLS on one listener. All files are PEM, and read anew at each reload."""
+
+    cert: _File = Field(description="The server's certificate, and behind it those that lead to a root.")
+    key: _File | None = Field(
+        default=None,
+        description="The private key of `cert`, without a passphrase. Left out: it is in the file `cert`.",
+    )
+    client_ca: _File | None = Field(
+        default=None,
+        description="Ask clients for a certificate that one of these has signed. Left out: nobody is asked.",
+    )
+    verify: Literal["required", "optional"] | None = Field(
+        default=None,
+        description="Whether a client without a certificate is refused; one with a wrong one always is. "
+        'Left out: `"required"` with `client_ca`.',
+    )
+    alpn: tuple[_Protocol, ...] = Field(
+        default=(),
+        description='Protocols to agree on (ALPN), preferred ones first, such as `["h2", "http/1.1"]`. '
+        "Who speaks none of them gets none.",
+    )
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest version of TLS.")
+    handshake_timeout: Timeout = Field(default=10.0, description="Longest time from accept to the session.")
+
+    @model_validator(mode="after")
+    def _verifies_somebody(self) -> Self:
+        if self.verify is not None and self.client_ca is None:
+            raise ValueError(f'verify = "{self.verify}" needs client_ca: say who signs the certificates of clients')
+        return self
+
+
 class Listener(_Table):
     """One bound socket."""
 
@@ -47,11 +96,17 @@ class Listener(_Table):
         default=2048,
         description="Most connections that wait to be accepted; net.core.somaxconn caps it.",
     )
+    tls: TlsConfig | None = Field(default=None, description="[listen.tls]: sessions exist over TLS alone.")
 
     @property
     def address(self) -> Address:
         """The URL, parsed."""
         return parse_address(self.url)
+
+    @property
+    def is_for_life(self) -> tuple[str, int, bool]:
+        """What a reload can't change: the socket, and whether TLS is spoken there."""
+        return self.url, self.backlog, self.tls is not None
 
 
 def _as_tables(value: object) -> object:

@@ -23,6 +23,7 @@ from prefork.master.loop import Loop
 from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
+from prefork.master.tls import check_tls, tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -53,6 +54,15 @@ class Setup(NamedTuple):
     """This process is a master and nothing else."""
 
 
+class Start(NamedTuple):
+    """What stays as it was at the start."""
+
+    config: ServerConfig
+    listeners: list[Listener]
+    files: int
+    """The soft limit of open files, as it was found."""
+
+
 def run_master(config: ServerConfig, setup: Setup) -> None:
     """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
     with ExitStack() as stack:
@@ -62,6 +72,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
+        check_tls(config)
         listeners: list[Listener] = []
         for each in config.listen:
             listeners.append(listener := Listener(each.address, each.backlog))
@@ -70,7 +81,8 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, files))
+        start = Start(config, listeners, files)
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, start))
         reporter = Reporter(
             kernel,
             board,
@@ -78,13 +90,19 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             setup.config_file,
             lambda urls: setup.announce({"addresses": urls, "control": kernel.control and kernel.control.path}),
         )
-        orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
+        orders = Orders(board, lambda: _checked(setup.reload()), {"status": reporter.status, "view": reporter.view})
         kernel.control = _control(config, kernel)
         Loop(kernel, board, effects, orders, reporter).run()
         if board.generation:
             _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
+
+
+def _checked(config: ServerConfig) -> ServerConfig:
+    """The config, if its certificates are good. Raises ConfigError."""
+    check_tls(config)
+    return config
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
@@ -114,7 +132,7 @@ def _open_files(*, alone: bool) -> int:
     return before
 
 
-def _settings(config: ServerConfig, setup: Setup, files: int) -> MoldSettings:
+def _settings(config: ServerConfig, setup: Setup, start: Start) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -122,6 +140,8 @@ def _settings(config: ServerConfig, setup: Setup, files: int) -> MoldSettings:
         options=dict(config.backends.get(config.backend, {})),
         sys_path=setup.sys_path,
         app_path=setup.app_path,
+        listeners=[each.url for each in start.listeners],
+        tls=tls_of(start.config, config),
         name=config.name,
         master=os.getpid(),
         max_sessions=limits.max_sessions,
@@ -129,7 +149,7 @@ def _settings(config: ServerConfig, setup: Setup, files: int) -> MoldSettings:
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
-        open_files=files,
+        open_files=start.files,
     )
 
 

@@ -16,6 +16,10 @@ class MoldSettings(NamedTuple):
     sys_path: list[str]
     app_path: str | None
     """Folder that goes first on sys.path; None: the file's own."""
+    listeners: list[str]
+    """URLs, in the order of the descriptors."""
+    tls: list[dict[str, Any] | None]
+    """Of each listener, in that order: the fields of `tls.TlsSettings`, or None."""
     name: str
     master: int
     """Pid of the master, as the mold sees it."""

@@ -1,4 +1,4 @@
-"""What asyncio adds to clause 36, on its own loop and on uvloop: a coroutine is a task, and awaits what asyncio has."""
+"""What asyncio adds to clause 37, on its own loop and on uvloop: a coroutine is a task, and awaits what asyncio has."""
 
 from __future__ import annotations
 

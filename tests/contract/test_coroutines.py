@@ -1,4 +1,4 @@
-"""What clause 36 leaves to each kind of loop: foreign awaits are told where a coroutine is driven by hand."""
+"""What clause 37 leaves to each kind of loop: foreign awaits are told where a coroutine is driven by hand."""
 
 from __future__ import annotations
 

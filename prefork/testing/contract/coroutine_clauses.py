@@ -169,9 +169,9 @@ def speaking(start: Workers, **conditions: Any) -> tuple[Worker, Client]:  # noq
 
 
 class CoroutineClauses:
-    """36."""
+    """37."""
 
-    def test_36_a_coroutine_receives_frames_split_and_joined_in_order(self, start: Workers) -> None:
+    def test_37_a_coroutine_receives_frames_split_and_joined_in_order(self, start: Workers) -> None:
         _, client = speaking(start)
         for byte in b"echo split\r\n":
             client.socket.sendall(bytes([byte]))
@@ -179,14 +179,14 @@ class CoroutineClauses:
         client.socket.sendall(b"".join(b"echo %d\n" % number for number in range(3000)))
         client.hears(*map(str, range(3000)))
 
-    def test_36_without_a_framer_it_speaks_bytes(self, start: Workers) -> None:
+    def test_37_without_a_framer_it_speaks_bytes(self, start: Workers) -> None:
         client = start(App(raw)).connect(opened=False)
         client.socket.sendall(b"bytes")
         assert client.socket.recv(100) == b"BYTES"
         client.socket.shutdown(1)
         assert client.rest() == b"END"
 
-    def test_36_the_end_of_input_ends_its_loop_and_its_return_closes_when_all_is_sent(self, start: Workers) -> None:
+    def test_37_the_end_of_input_ends_its_loop_and_its_return_closes_when_all_is_sent(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.say("pour 3000")
         client.socket.shutdown(1)
@@ -196,7 +196,7 @@ class CoroutineClauses:
         worker.noted("poured", "no more input")
         worker.ends(1)
 
-    def test_36_receive_raises_at_the_end_of_input_and_uncaught_that_is_a_return(self, start: Workers) -> None:
+    def test_37_receive_raises_at_the_end_of_input_and_uncaught_that_is_a_return(self, start: Workers) -> None:
         worker = start(App(asks, framer=Lines))
         client = worker.connect(opened=False)
         client.say("one")
@@ -206,7 +206,7 @@ class CoroutineClauses:
         worker.ends(1)
         assert worker.log == []
 
-    def test_36_its_exception_ends_its_session_and_is_logged_once_with_the_peer(self, start: Workers) -> None:
+    def test_37_its_exception_ends_its_session_and_is_logged_once_with_the_peer(self, start: Workers) -> None:
         worker, client = speaking(start)
         other = worker.connect()
         peer = "{}:{}".format(*client.socket.getsockname())
@@ -217,17 +217,17 @@ class CoroutineClauses:
         other.echoes()
         assert worker.log == [f"session with {peer} ended by ValueError: on purpose"]
 
-    def test_36_an_exit_leaves_run(self, start: Workers) -> None:
+    def test_37_an_exit_leaves_run(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.say("exit 7")
         assert worker.ended() == 7
 
-    def test_36_it_sleeps_and_offloads_and_what_comes_meanwhile_waits_its_turn(self, start: Workers) -> None:
+    def test_37_it_sleeps_and_offloads_and_what_comes_meanwhile_waits_its_turn(self, start: Workers) -> None:
         _, client = speaking(start)
         client.say("sleep 0.02\necho one\noffload two\nsleep 0.001\noffload_raise three\necho four")
         client.hears("one", "two False", "raised three", "four")
 
-    def test_36_who_is_not_asked_for_more_is_held_up_and_loses_nothing(self, start: Workers) -> None:
+    def test_37_who_is_not_asked_for_more_is_held_up_and_loses_nothing(self, start: Workers) -> None:
         worker, client = speaking(start)
         other = worker.connect()
         client.say("offload_latch done")
@@ -239,7 +239,7 @@ class CoroutineClauses:
         client.hears("done", "before")
         assert sent > 1 << 16
 
-    def test_36_send_waits_for_a_slow_reader_who_gets_every_byte(self, start: Workers) -> None:
+    def test_37_send_waits_for_a_slow_reader_who_gets_every_byte(self, start: Workers) -> None:
         worker, slow = speaking(start)
         other = worker.connect()
         slow.say("pour 20000\necho queued behind")
@@ -249,7 +249,7 @@ class CoroutineClauses:
         slow.hears("queued behind")
         worker.noted("poured")
 
-    def test_36_close_waits_until_all_is_sent(self, start: Workers) -> None:
+    def test_37_close_waits_until_all_is_sent(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.say("close")
         client.hears("bye")
@@ -257,20 +257,20 @@ class CoroutineClauses:
         worker.noted("closed", "no more input")
         assert worker.log == []
 
-    def test_36_abort_resets(self, start: Workers) -> None:
+    def test_37_abort_resets(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.say("abort")
         client.is_reset()
         worker.noted("no more input")
 
-    def test_36_a_lost_peer_raises_where_it_waits(self, start: Workers) -> None:
+    def test_37_a_lost_peer_raises_where_it_waits(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.resets()
         worker.noted("raised ConnectionResetError")
         worker.ends(1)
         assert worker.log == []
 
-    def test_36_who_takes_no_error_for_an_answer_is_ended(self, start: Workers) -> None:
+    def test_37_who_takes_no_error_for_an_answer_is_ended(self, start: Workers) -> None:
         worker = start(App(stubborn, framer=Lines))
         client, other = worker.connect(opened=False), worker.connect(opened=False)
         client.hears("begun")
@@ -281,14 +281,14 @@ class CoroutineClauses:
         other.is_over()
         worker.ends(2)
 
-    def test_36_a_new_framer_and_a_read_hold_from_the_next_byte_on(self, start: Workers) -> None:
+    def test_37_a_new_framer_and_a_read_hold_from_the_next_byte_on(self, start: Workers) -> None:
         _, client = speaking(start)
         client.socket.sendall(b"stream\n12345read 3\nabcecho x\nsleep 0.01\nread 2\nzzstream\n")
         client.hears("12345|", "abc|", "x", "zz|")
         client.socket.sendall(b"54321echo y\n")
         client.hears("54321|", "y")
 
-    def test_36_send_eof_ends_output_alone(self, start: Workers) -> None:
+    def test_37_send_eof_ends_output_alone(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.say("eof last")
         client.hears("last")
@@ -297,13 +297,13 @@ class CoroutineClauses:
         client.socket.shutdown(1)
         worker.noted("raised RuntimeError")  # the coroutine says "the end" all the same
 
-    def test_36_it_knows_its_ends_its_worker_and_its_pool(self, start: Workers) -> None:
-        _, client = speaking(start)
-        ours, theirs = ("{}:{}".format(*name) for name in (client.socket.getsockname(), client.socket.getpeername()))
+    def test_37_it_knows_its_ends_its_worker_and_its_pool(self, start: Workers) -> None:
+        worker, client = speaking(start)
+        ours, theirs = ("{}:{}".format(*each.getsockname()) for each in (client.socket, worker.listeners[0]))
         client.say("names\nwho")
         client.hears(f"{ours} {theirs} {theirs}", "1 test 1 test False")
 
-    def test_36_each_has_a_context_of_its_own(self, start: Workers) -> None:
+    def test_37_each_has_a_context_of_its_own(self, start: Workers) -> None:
         worker, client = speaking(start)
         other = worker.connect()
         client.say("speaker one\nsleep 0.001\nspeaker one")
@@ -311,7 +311,7 @@ class CoroutineClauses:
         other.say("speaker two")
         other.hears("nobody")
 
-    def test_36_others_send_to_it_without_waiting(self, start: Workers) -> None:
+    def test_37_others_send_to_it_without_waiting(self, start: Workers) -> None:
         worker, client = speaking(start)
         other = worker.connect()
         client.say("join")
@@ -319,7 +319,7 @@ class CoroutineClauses:
         other.say("shout hello")
         client.hears("hello")
 
-    def test_36_a_drain_closes_who_waits_for_input_and_that_is_its_end_of_input(self, start: Workers) -> None:
+    def test_37_a_drain_closes_who_waits_for_input_and_that_is_its_end_of_input(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.echoes()
         worker.want(WANT_DRAIN)
@@ -328,7 +328,7 @@ class CoroutineClauses:
         assert worker.ended() == 0
         assert worker.log == []
 
-    def test_36_a_drain_waits_for_who_sleeps_or_holds(self, start: Workers) -> None:
+    def test_37_a_drain_waits_for_who_sleeps_or_holds(self, start: Workers) -> None:
         worker, sleeps = speaking(start)
         holds = worker.connect()
         sleeps.say("echo asleep\nsleep 0.05\necho awake")
@@ -342,7 +342,7 @@ class CoroutineClauses:
         worker.noted("no more input", "no more input")
         assert worker.ended() == 0
 
-    def test_36_at_the_deadline_it_is_told_and_its_clean_up_waits_for_nothing(self, start: Workers) -> None:
+    def test_37_at_the_deadline_it_is_told_and_its_clean_up_waits_for_nothing(self, start: Workers) -> None:
         worker = start(App(tidies, framer=Lines))
         client = worker.connect(opened=False)
         client.hears("begun")
@@ -352,7 +352,7 @@ class CoroutineClauses:
         assert worker.ended() == 0
         assert worker.log[1:] == []
 
-    def test_36_nothing_is_left_of_those_that_are_over(self, start: Workers) -> None:
+    def test_37_nothing_is_left_of_those_that_are_over(self, start: Workers) -> None:
         worker, client = speaking(start)
         client.echoes()
         before = 0

@@ -66,6 +66,8 @@ def _settings(config: ServerConfig) -> MoldSettings:
         options={},
         sys_path=[],
         app_path=None,
+        listeners=[],
+        tls=[],
         name="fake",
         master=1,
         max_sessions=limits.max_sessions,
