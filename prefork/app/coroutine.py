@@ -43,8 +43,9 @@ class CoroutineSession(Session[Any]):
         loop = running_loop()
         driver = HandDriver() if loop is None else TaskDriver(loop)
         side: CoroutineConn[Any] = CoroutineConn(self.conn, self._spoken, driver, self.write_limits.high)
+        coroutine = _called(self._handler, side)
         self._side = side
-        driver.start(_called(self._handler, side), self)
+        driver.start(coroutine, self)
         if side.reader is None:
             side.look()
 

@@ -11,16 +11,16 @@ from functools import partial
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from prefork.app.async_conn import AsyncConn, T
+from prefork.app.async_conn import T
+from prefork.app.conn_view import ConnView
 from prefork.app.framing import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from prefork.app.framing import Framer
-    from prefork.app.session import Address, Conn, Hold, R, Timer
+    from prefork.app.session import Conn, R
     from prefork.app.waits import Driver, Wait
-    from prefork.app.worker import Server, Worker
 
     Outcome = tuple[Any, Exception | None]
 
@@ -30,11 +30,10 @@ _REFUSALS: Final = 1_000
 """So often what an ended session is asked for is refused politely: then whoever asks in a loop is ended as well."""
 
 
-class CoroutineConn(AsyncConn[T]):
+class CoroutineConn(ConnView[T]):
     """One session's. `conn` is its link; `high`: bytes sent in one go after which a turn is awaited."""
 
     __slots__ = (
-        "_conn",
         "_driver",
         "_framer",
         "_high",
@@ -54,7 +53,7 @@ class CoroutineConn(AsyncConn[T]):
     )
 
     def __init__(self, conn: Conn, framer: Framer[Any], driver: Driver, high: int) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._driver = driver
         self._framer = framer
         self._high = high
@@ -261,14 +260,6 @@ class CoroutineConn(AsyncConn[T]):
         if self.why is not None:
             self._refuse()
 
-    def send_nowait(self, item: T, /) -> None:
-        """Queue `item`."""
-        self._conn.send_item(item)
-
-    def send_eof(self) -> None:
-        """End our own output."""
-        self._conn.send_eof()
-
     # -- AsyncConn: waiting --------------------------------------------------------------------------------------------
 
     async def sleep(self, seconds: float, /) -> None:
@@ -297,14 +288,6 @@ class CoroutineConn(AsyncConn[T]):
         came.append(outcome)
         self._due(wait)
 
-    def call_later(self, seconds: float, fn: Callable[..., object], /, *args: Any) -> Timer:  # noqa: ANN401 - see Conn
-        """Call `fn(*args)` later."""
-        return self._conn.call_later(seconds, fn, *args)
-
-    def hold(self) -> Hold:
-        """Not be idle until `release`."""
-        return self._conn.hold()
-
     # -- AsyncConn: end ------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
@@ -316,47 +299,6 @@ class CoroutineConn(AsyncConn[T]):
             await wait
         if self.why is not None:
             self._refuse()
-
-    def abort(self) -> None:
-        """End now."""
-        self._conn.abort()
-
-    # -- AsyncConn: what it is -----------------------------------------------------------------------------------------
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether the session has ended or was told to."""
-        return self._conn.is_closing
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the worker drains."""
-        return self._conn.is_draining
-
-    @property
-    def peer(self) -> Address:
-        """The other end."""
-        return self._conn.peer
-
-    @property
-    def local(self) -> Address:
-        """This end."""
-        return self._conn.local
-
-    @property
-    def listener(self) -> Address:
-        """The listener that took the connection."""
-        return self._conn.listener
-
-    @property
-    def worker(self) -> Worker:
-        """The worker."""
-        return self._conn.worker
-
-    @property
-    def server(self) -> Server:
-        """The pool."""
-        return self._conn.server
 
 
 def _outcome(fn: Callable[[], Any]) -> Outcome:

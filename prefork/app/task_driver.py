@@ -101,7 +101,7 @@ class TaskDriver:
         self.inside = False
         """A wake-up of ours runs."""
         self.task: Task[None] | None = None
-        self._over = False
+        self._began = self._over = False
 
     def start(self, coroutine: Coroutine[Any, Any, object], owner: Owner, /) -> None:
         """Run it soon: the loop has it from now on."""
@@ -115,13 +115,17 @@ class TaskDriver:
     def end(self, *, interrupted: bool) -> None:
         """Cancel what it awaits beside its connection; its clean-up may await, until the worker's last moment."""
         self._over = True
-        if not (self.done or interrupted or self.task is None):
+        if self.task is not None and self._began and not (self.done or interrupted):
             self.task.cancel("the session is over")
 
     async def _run(self, coroutine: Coroutine[Any, Any, object], owner: Owner) -> None:
         error = None
+        self._began = True
+        if self._over:
+            coroutine.close()
         try:
-            await coroutine
+            if not self._over:
+                await coroutine
         except BaseException as raised:  # noqa: BLE001 - told to the session
             error = None if owner.excuses(raised) else raised
         self.done = True

@@ -12,10 +12,10 @@ import select
 import signal
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
-from prefork.errors import ConfigError
 from prefork.master.facts import (
     Fact,
     ListenerReadable,
@@ -27,6 +27,7 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.family import ended_children
+from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
 from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
 from prefork.master.signals import SignalInbox
@@ -49,8 +50,7 @@ class LinuxKernel:
     def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
         self._poller = Poller()
-        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch
-        """For the control socket, which is served from within `wait`."""
+        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch  # also for the control socket
         self._slots = Slots()
         self._signals = SignalInbox()
         self._listeners = listeners
@@ -354,19 +354,10 @@ class LinuxKernel:
     # -- listeners and control
 
     def listen(self) -> list[str]:
-        try:
-            for listener in self._listeners:
-                listener.bind()
-            for listener in self._listeners:
-                listener.listen()
-        except ConfigError:
-            for listener in self._listeners:
-                listener.close()
-            raise
-        mask = select.EPOLLIN | select.EPOLLONESHOT
-        for index, listener in enumerate(self._listeners):
-            self.watch(listener.socket.fileno(), mask, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
-        return [listener.url for listener in self._listeners]
+        open_all(self._listeners)
+        for index, each in enumerate(self._listeners):
+            self.watch(each.socket.fileno(), select.EPOLLIN | select.EPOLLONESHOT, partial(self._arrived, index))
+        return [each.url for each in self._listeners]
 
     def queues(self) -> list[Queue]:
         return [listener.queue() for listener in self._listeners]
@@ -376,7 +367,7 @@ class LinuxKernel:
         if sock.fileno() >= 0 and not self._listeners[listener].shut_down:
             self._poller.change(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
 
-    def _arrived(self, listener: int) -> None:
+    def _arrived(self, listener: int, _mask: int) -> None:
         self._facts.append(ListenerReadable(listener))
 
     def seal(self) -> None:

@@ -27,7 +27,7 @@ from prefork.errors import ConfigError
 from prefork.master.unix_queue import unix_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _SO_ATTACH_FILTER = 26
 _TCP_INFO_UNACKED = struct.Struct("=24xII")
@@ -122,6 +122,19 @@ class Listener:
         self.seal()
         self.shut()
         self.socket.close()
+
+
+def open_all(listeners: Sequence[Listener]) -> None:
+    """Bind every one, then listen on every one. Raises ConfigError, having closed them all."""
+    try:
+        for listener in listeners:
+            listener.bind()
+        for listener in listeners:
+            listener.listen()
+    except ConfigError:
+        for listener in listeners:
+            listener.close()
+        raise
 
 
 def _readable(sock: socket.socket) -> bool:

@@ -115,7 +115,7 @@ def test_a_foreign_await_ends_the_session_with_what_was_awaited_and_where(
     at = f"{code.co_filename}, line {code.co_firstlineno + line}"
     if app is odd:  # the innermost line is that of the object's own __await__
         at = f"{code.co_filename}, line {Odd.__await__.__code__.co_firstlineno + 1}"
-    assert worker.log[0] == f"session with {peer} ended by RuntimeError: await of {what} at {at}: {CURE}"
+    assert worker.log == [f"session with {peer} ended by RuntimeError: await of {what} at {at}: {CURE}"]
 
 
 def test_an_await_of_trio_is_told_as_well_also_where_trio_runs(start: Workers) -> None:
@@ -123,7 +123,7 @@ def test_an_await_of_trio_is_told_as_well_also_where_trio_runs(start: Workers) -
     client = worker.connect(opened=False)
     client.hears("begun")
     client.is_over()
-    line = worker.log[0]
+    (line,) = worker.log
     code = sleeps_in_trio.__code__
     assert "await of trio's " in line
     assert f"at {code.co_filename}, line {code.co_firstlineno + 2}: {CURE}" in line
@@ -144,7 +144,7 @@ def test_another_sessions_conn_can_not_be_waited_for(start: Workers) -> None:
     other.hears("begun")
     other.say("now")
     other.is_over()
-    line = worker.log[0]
+    (line,) = worker.log
     code = waits_for_another.__code__
     assert f"await of another session's conn at {code.co_filename}, line {code.co_firstlineno + 4}: " in line
     assert line.endswith("use its send_nowait")
@@ -154,7 +154,8 @@ def test_what_makes_no_coroutine_is_told(start: Workers) -> None:
     worker = start(App(partial(plain), style="coroutine", framer=Lines))
     client = worker.connect(opened=False)
     client.is_over()
-    assert worker.log[0].endswith("ended by TypeError: plain returned 7, not a coroutine")
+    (line,) = worker.log
+    assert line.endswith("ended by TypeError: plain returned 7, not a coroutine")
 
 
 @pytest.mark.parametrize("loop", NOTICES_RESETS)
