@@ -123,12 +123,10 @@ class LinuxKernel:
         self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation, mold))
 
     def end_mold(self, generation: int, *, force: bool) -> None:
-        mold = self._molds.get(generation)
-        if mold is None:
-            return
-        self._hang_up(mold)
-        if force:
-            mold.signal(signal.SIGKILL)
+        if (mold := self._molds.get(generation)) is not None:
+            self._hang_up(mold)
+            if force:
+                mold.signal(signal.SIGKILL)
 
     def mold_pid(self, generation: int) -> int | None:
         mold = self._molds.get(generation)
@@ -236,8 +234,7 @@ class LinuxKernel:
     def _end_unborn(self, worker: WorkerId) -> None:
         """End whatever is to become the worker. Its channel's end tells, or its mold's: that may be what hangs."""
         process = self._workers[worker]
-        found = self._family.end_holders(process.end, self._ids_by_pid)
-        if not found and process.mold.pidfd is None:
+        if not self._family.end_holders(process.end, self._ids_by_pid) and process.mold.pidfd is None:
             self._forget_unborn(worker, 0)
 
     def words(self, worker: WorkerId) -> list[int] | None:
@@ -298,8 +295,7 @@ class LinuxKernel:
         fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
         fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
-        fact = fact._replace(totals=totals_at_death(words, time.monotonic_ns()))
-        self._facts.append(fact)
+        self._facts.append(fact._replace(totals=totals_at_death(words, time.monotonic_ns())))
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)
