@@ -8,10 +8,11 @@ from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import require_backend, require_options
 from prefork.layers import load, require_app
 from prefork.places import SUFFIX, control_folder
-from prefork.policy.limits import explain
+from prefork.policy.limits import arithmetic, explain
 
 if TYPE_CHECKING:
     from prefork.layers import Loaded
+    from prefork.policy.config import PoolConfig
 
 DEFAULT = "default"
 
@@ -53,9 +54,8 @@ def lines(loaded: Loaded) -> list[Line]:
         )
         for row in explain(config.pool)
     ]
-    if loaded.auto:
-        pool = [_with_arithmetic(line, loaded.auto) for line in pool]
-    return [*top, *options, *pool]
+    told = {"pool.max_workers": loaded.auto and f", auto: {loaded.auto}", "pool.sizing.kind": _sizing(config.pool)}
+    return [*top, *options, *(line._replace(origin=line.origin + (told.get(line.field) or "")) for line in pool)]
 
 
 def block(rows: list[Line]) -> str:
@@ -65,9 +65,9 @@ def block(rows: list[Line]) -> str:
     return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}" for row in rows)
 
 
-def _with_arithmetic(line: Line, arithmetic: str) -> Line:
-    told = line.field == "pool.max_workers"
-    return line._replace(origin=f"{line.origin}, auto: {arithmetic}") if told else line
+def _sizing(config: PoolConfig) -> str:
+    formula = arithmetic(config)
+    return f": {formula}" if formula else ""
 
 
 def _origin(loaded: Loaded, field: str) -> str:

@@ -60,6 +60,9 @@ class Kernel(Protocol):
     def cpu(self, worker: WorkerId) -> int | None:
         """CPU ns that the worker has burnt."""
 
+    def starved(self, worker: WorkerId) -> int | None:
+        """Time (ns) for which the worker's main thread could have run and had no CPU; None: unknown."""
+
     def queues(self) -> list[Queue]:
         """Each listener's accept queue, in order."""
 

@@ -27,7 +27,7 @@ from prefork.master.facts import (
 )
 from prefork.master.family import ended_children
 from prefork.master.poller import Poller
-from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
+from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold, starved_ns
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
 from prefork.master.totals import totals_at_death
@@ -252,6 +252,10 @@ class LinuxKernel:
     def cpu(self, worker: WorkerId) -> int | None:
         pid = self.pid(worker)
         return cpu_ns(pid) if pid is not None else None
+
+    def starved(self, worker: WorkerId) -> int | None:
+        pid = self.pid(worker)
+        return starved_ns(pid) if pid is not None else None
 
     def _worker_said(self, worker: WorkerId) -> None:
         process = self._workers[worker]

@@ -172,6 +172,17 @@ def cpu_ns(pid: int) -> int | None:
         return None
 
 
+def starved_ns(pid: int) -> int | None:
+    """Time for which the process's main thread could have run and had no CPU; None where it is gone, or not told.
+
+    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat: time on the CPU, time on a run queue, slices.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):
+        return None
+
+
 class OomKills:
     """The cgroup's count of processes killed for memory, as it was when last looked at."""
 

@@ -256,7 +256,7 @@ class PoolConfig(_Table):
         default=0.0,
         description="How long the pool goes on accepting after a stop was ordered, for load balancers to notice.",
     )
-    sizing: Sizing = Field(default=SpareSizing(), description="How many workers are needed.")
+    sizing: Sizing = Field(default=DemandSizing(), description="How many workers are needed.")
     recycle: RecycleConfig = Field(default=RecycleConfig(), description="When a worker is replaced.")
     crash: CrashConfig = Field(default=CrashConfig(), description="What happens when workers crash.")
 

@@ -218,9 +218,11 @@ class PoolView(NamedTuple):
     held_ns: int = 0
     """Session time: each session's length so far."""
     busy_ns: int = 0
-    """Time that loops spent in turns."""
+    """Time that loops spent in turns; where sessions have no cap, how much of the workers was used (`master.usage`)."""
     spawn_ns: int | None = None
     """From FORK to READY, as lately measured, in a batch too; None: unknown."""
+    places: int | None = None
+    """Sessions that a worker's loop itself can hold; None: as many as come, or nobody serves yet."""
 
 
 class Spawn(NamedTuple):

@@ -214,6 +214,9 @@ class FakeKernel:
     def cpu(self, worker: WorkerId) -> int | None:
         return 0 if worker in self.workers else None
 
+    def starved(self, worker: WorkerId) -> int | None:
+        return self.cpu(worker)
+
     def queues(self) -> list[Queue]:
         return [Queue(len(queue), self._backlog) for queue in self._queues]
 

@@ -106,6 +106,7 @@ def views(draw: st.DrawFn) -> PoolView:
         held_ns=draw(any_int),
         busy_ns=draw(any_int),
         spawn_ns=draw(maybe),
+        places=draw(maybe),
     )
 
 

@@ -224,7 +224,7 @@ def rows(config: PoolConfig) -> dict[str, tuple[str, str]]:
 
 
 def test_explain_tells_each_number_and_where_it_comes_from() -> None:
-    told = rows(PoolConfig(min_workers=4, recycle=RecycleConfig(max_rss="256MiB", max_age="1h")))
+    told = rows(PoolConfig(min_workers=4, sizing=SpareSizing(), recycle=RecycleConfig(max_rss="256MiB", max_age="1h")))
     assert told["min_workers"] == ("4", "")
     assert told["start_workers"] == ("4", "min_workers")
     assert told["sizing.min_spare"] == ("4", "min_workers")
@@ -267,6 +267,28 @@ CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("cras
     [
         pytest.param(
             PoolConfig(),
+            [
+                ("min_workers", "2", ""),
+                ("max_workers", "20", ""),
+                ("start_workers", "2", "min_workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "demand", ""),
+                ("sizing.headroom", "1", ""),
+                ("sizing.hold", "30s", ""),
+                ("sizing.target_wait", "50ms", ""),
+                ("sizing.saturation", "0.01", ""),
+                ("sizing.min_spare", "no limit", ""),
+                ("sizing.max_spare", "no limit", ""),
+                *OFF,
+                ("recycle.max_surge", "5", ""),
+                ("crash.burst", "60", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="the default is demand",
+        ),
+        pytest.param(
+            PoolConfig(sizing=SpareSizing()),
             [
                 ("min_workers", "2", ""),
                 ("max_workers", "20", ""),

@@ -70,7 +70,7 @@ def test_a_pool_that_is_warm_serves_from_the_first_instant() -> None:
 
 
 def test_nobody_lives_until_the_first_connection_where_min_workers_is_0() -> None:
-    config = PoolConfig(min_workers=0, max_workers=2, max_sessions=1)
+    config = PoolConfig(min_workers=0, max_workers=2, max_sessions=1, sizing=SpareSizing())
     run = simulate(config, listed((500, 10)), host=PROMPT)
     assert steps(run) == [(500, 1)]
     assert said(run) == [(500, "spawn", "few_spares")]
