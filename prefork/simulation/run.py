@@ -151,7 +151,8 @@ def simulate(
 ) -> Run:
     """Play the traffic on a pool of this config; the same arguments give the same run.
 
-    `decide` may be another policy of the same signature. Raises ValueError for traffic or a host that can't be.
+    `decide` may be another policy of the same signature, such as `peers.peer("apache", config)`. Raises ValueError for
+    traffic or a host that can't be.
     """
     world = World(Policy(config, decide, seed), Host() if host is None else host, seed)
     world.play(traffic)
