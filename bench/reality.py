@@ -3,8 +3,8 @@
 python bench/reality.py [--times N] [--only NAME …] [--picture FILE]
 
 Both get the same arrivals at the same instants, of the same lengths, and the same config; the simulator is told how
-long a birth takes here. The trace is a window of the Azure Public Dataset's LLM inference traces of 2023 (CC-BY-4.0), played
-faster, a length being so many tokens.
+long a birth takes here. The trace is a window of the Azure Public Dataset's LLM inference traces of 2023 (CC-BY-4.0),
+played faster, a length being so many tokens.
 """
 
 from __future__ import annotations

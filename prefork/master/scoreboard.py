@@ -249,6 +249,8 @@ class Scoreboard:
                 self.goals.stop(now, self.limits)
         else:
             worker.said(record, now)
+        if isinstance(record, wire.Born):
+            self._next_birth(worker.generation, now)
         if isinstance(record, wire.Ready):
             took = max(0, now - worker.forked_at)
             self.spawn_ns = took if self.spawn_ns is None else max(took, (7 * self.spawn_ns + took) // 8)
@@ -256,10 +258,18 @@ class Scoreboard:
             for heir in self.heirs(worker.id):
                 heir.said(record, now)
 
+    def _next_birth(self, generation: int, now: int) -> None:
+        """The mold has come to an end with one birth, so that from now on it is busy with the next."""
+        for other in self.workers.values():
+            if not other.born and other.generation == generation:
+                other.boot_at = now
+
     def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1
         ended = worker.exit(fact, self._exits_seen, now)
         self.exits.append(ended)
+        if isinstance(fact, facts.WorkerUnborn):
+            self._next_birth(worker.generation, now)
         if isinstance(fact, facts.WorkerExited):
             self.accepted_before += fact.accepted
             self.dropped_before += fact.dropped

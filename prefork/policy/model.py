@@ -151,6 +151,11 @@ class WorkerView(NamedTuple):
     """Its gate is shut for good: it has accepted all the sessions of its life."""
     born: bool = True
     """It has a process that spoke; False: its mold has not got so far."""
+    boot_at: int | None = None
+    """Since when its boot is under way: its birth, and until then its mold's last one, for births are in series.
+
+    None: since FORK.
+    """
     full: bool = False
     """Its gate says that it holds as many sessions as it can: a loop may hold fewer than max_sessions."""
 

@@ -3,8 +3,9 @@
 Theory. A mold's generation is its name: only a reload takes a new number, and none is used twice; a mold that was lost
 is started again under the pool's own generation, so that its coming back replaces no worker. A lost mold is restarted
 at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A mold that was asked for
-a worker and has none born within `boot_timeout` hangs (it is stopped, or a fork hook of the app waits), and is ended. A
-first mold that failed to import ends the server, which is the master's business: nothing is tried again here.
+a worker and has none born within `boot_timeout`, counted from its last birth, hangs (it is stopped, or a fork hook of
+the app waits), and is ended. A first mold that failed to import ends the server, which is the master's business:
+nothing is tried again here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from prefork.policy.crash import backoff
 from prefork.policy.draft import END_NS, because
 from prefork.policy.model import EndMold, MoldPhase, Reason, StartMold
+from prefork.policy.rules import boots_since
 from prefork.policy.units import NS
 
 if TYPE_CHECKING:
@@ -73,9 +75,9 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
 
 
 def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
-    """Return the end of a mold that was asked for a worker `boot_timeout` ago and has none born: it hangs."""
+    """Return the end of a mold that had `boot_timeout` for a worker and has none born: it hangs."""
     asked = [
-        worker.forked_at
+        boots_since(worker)
         for worker in view.workers
         if not worker.born and worker.generation == mold.generation and worker.forked_at >= mold.since_at
     ]

@@ -64,6 +64,8 @@ def workers(draw: st.DrawFn, name: WorkerId) -> WorkerView:
         killed_at=draw(maybe),
         drain_wanted=draw(st.none() | st.sampled_from(Owner)),
         spent=draw(st.booleans()),
+        born=draw(st.booleans()),
+        boot_at=draw(maybe),
     )
 
 
