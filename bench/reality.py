@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=1, help="so often; the figures are medians")
     parser.add_argument("--only", nargs="*", default=[*loads(1)], choices=[*loads(1)])
-    parser.add_argument("--picture", type=Path, help="where to paint the last time")
+    parser.add_argument("--picture", type=Path, help="where to paint the time at which the client was least late")
     told = parser.parse_args()
     here = (
         f"{platform.python_implementation()} {platform.python_version()}, {platform.release()}, {os.cpu_count()} cores"
@@ -106,8 +106,9 @@ def main() -> None:
     for places in PLACES:
         for name in told.only:
             rounds = [_pair(name, places, measured) for _ in range(told.times)]
-            pairs.append(rounds[-1])
-            print(_row(pairs[-1].title, Figures(*map(median, zip(*map(_figures, rounds), strict=True)))), flush=True)
+            found = [_figures(one) for one in rounds]
+            pairs.append(min(zip(found, rounds, strict=True), key=_late)[1])
+            print(_row(pairs[-1].title, Figures(*map(median, zip(*found, strict=True)))), flush=True)
     if told.picture:
         from painted import paint  # noqa: PLC0415 - matplotlib is for pictures alone
 
@@ -140,6 +141,11 @@ def _figures(pair: Pair) -> Figures:
         run.slow(SLOW_S),
         1e3 * quantile(sorted(answer.late for answer in real.answers), 0.99),
     )
+
+
+def _late(one: tuple[Figures, Pair]) -> float:
+    """How late the client was: a load that came late is another load."""
+    return one[0].late
 
 
 def _at(steps: Sequence[tuple[float, int]], instant: float) -> int:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
     """Speak about every mold, then about the one that is missing."""
-    forced, molds = [], []
+    forced: list[tuple[int, int]] = []
+    molds: list[MoldView] = []
     for mold in sorted(view.molds):
         verdict = _judge(mold, view, at)
         known = (mold.generation, mold.since_at)
@@ -41,12 +42,17 @@ def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memo
             forced.append(known)
         ends = isinstance(verdict, EndMold)
         molds.append(mold._replace(phase=MoldPhase.ENDING) if ends else mold)
-    memory = memory._replace(
-        forced_molds=tuple(forced),
-        newest_mold=max(memory.newest_mold, view.generation, *(mold.generation for mold in molds), 0),
-        first_mold_failed=not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED)),
-    )
-    return memory if at.stop_by is not None else _start(draft, view._replace(molds=tuple(molds)), memory, at)
+    memory = _remember(memory, view, molds, tuple(forced))
+    return memory if at.stop_by is not None else _start(draft, view, molds, memory, at)
+
+
+def _remember(memory: Memory, view: PoolView, molds: list[MoldView], forced: tuple[tuple[int, int], ...]) -> Memory:
+    """Learn from molds; memory of molds that are as they were is the same one."""
+    newest = max([memory.newest_mold, view.generation, *(mold.generation for mold in molds)])
+    failed = not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED))
+    if (forced, newest, failed) == (memory.forced_molds, memory.newest_mold, memory.first_mold_failed):
+        return memory
+    return memory._replace(forced_molds=forced, newest_mold=newest, first_mold_failed=failed)
 
 
 def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
@@ -89,9 +95,9 @@ def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None
     return due if due > at.now else EndMold(mold.generation, True, figures)
 
 
-def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
+def _start(draft: Draft, view: PoolView, molds: list[MoldView], memory: Memory, at: Moment) -> Memory:
     """Start the mold that is missing once this plan is performed: the first, a new generation's, or a lost one's."""
-    if _any(view.molds, MoldPhase.STARTING):
+    if _any(molds, MoldPhase.STARTING):
         return memory._replace(mold_lost_at=None)
     if view.reload_wanted and view.generation:
         draft.say(StartMold(memory.newest_mold + 1, because(Reason.RELOAD, generation=view.generation)))
@@ -102,7 +108,7 @@ def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
         draft.wake(at.now + at.limits.import_timeout_ns)
         return memory._replace(newest_mold=1)
     current = view.generation or memory.newest_mold
-    for mold in view.molds:
+    for mold in molds:
         if mold.generation == current and mold.phase in (MoldPhase.READY, MoldPhase.ENDING):
             return _lasting(mold, memory, at)
     return memory if memory.first_mold_failed else _restart(draft, current, memory, at)
