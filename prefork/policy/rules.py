@@ -50,11 +50,9 @@ def judge(worker: WorkerView, at: Moment) -> Verdict:
         return _stopping(worker, at, at.stop_by)
     if worker.phase is _SERVING:  # by far the most: worth a path of its own
         due = silent_at(worker, at)
-        if due <= at.now:
-            return _silent(worker, at)
-        if worker.drain_wanted is None and not at.limits.hard_rss_bytes:
+        if due > at.now and worker.drain_wanted is None and not at.limits.hard_rss_bytes:
             return due
-        return _too_large(worker, at) or _requested(worker, at) or due
+        return _silent(worker, at) if due <= at.now else (_too_large(worker, at) or _requested(worker, at) or due)
     match worker.phase:
         case Phase.BOOTING:
             return _boot(worker, at)

@@ -17,7 +17,7 @@ from prefork.policy.config import (
     SpareSizing,
     StaticSizing,
 )
-from prefork.policy.limits import Limits, explain
+from prefork.policy.limits import Limits, arithmetic, explain
 from prefork.policy.memory import Memory
 from prefork.policy.units import NS
 
@@ -240,6 +240,28 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     assert rows(PoolConfig(max_workers=9, sizing=StaticSizing(workers=5)))["max_workers"] == ("9", "")
     assert rows(PoolConfig(max_workers=1))["min_workers"] == ("1", "max_workers")
     assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(
+            PoolConfig(),
+            "busy loops / 0.7, and 1 more while somebody waits; 2 to 20 workers, kept for 30s",
+            id="no cap",
+        ),
+        pytest.param(
+            PoolConfig(min_workers=3, max_sessions=10, sizing=DemandSizing(headroom=1.5, hold=60)),
+            "(arrivals a second * session time + 1.5 standard deviations, one birth ahead) / 10 sessions each; "
+            "3 to 20 workers, kept for 1m",
+            id="a cap",
+        ),
+        pytest.param(PoolConfig(sizing=SpareSizing()), "", id="spare"),
+        pytest.param(PoolConfig(sizing=StaticSizing()), "", id="static"),
+    ],
+)
+def test_the_arithmetic_of_demand_in_words(config: PoolConfig, expected: str) -> None:
+    assert arithmetic(config) == expected
 
 
 TIMES = (
