@@ -78,7 +78,7 @@ class Gate:
         return self._max_sessions
 
     def hold_at_most(self, sessions: int) -> None:
-        """Lower the cap, where it is over this: for a loop that can't hold more."""
+        """Lower the cap, where it is over this, for a loop that can't hold more; before READY, which tells it."""
         self.places = sessions
         self._max_sessions = min(self._max_sessions or sessions, sessions)
         self._counts = True

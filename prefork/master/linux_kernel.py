@@ -250,12 +250,10 @@ class LinuxKernel:
         return process.pid if process is not None else None
 
     def cpu(self, worker: WorkerId) -> int | None:
-        pid = self.pid(worker)
-        return cpu_ns(pid) if pid is not None else None
+        return cpu_ns(self.pid(worker))
 
     def starved(self, worker: WorkerId) -> int | None:
-        pid = self.pid(worker)
-        return starved_ns(pid) if pid is not None else None
+        return starved_ns(self.pid(worker))
 
     def _worker_said(self, worker: WorkerId) -> None:
         process = self._workers[worker]
