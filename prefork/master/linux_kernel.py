@@ -1,7 +1,4 @@
-"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing.
-
-Each method of `kernel.Kernel` is here under its heading; callbacks of the one epoll turn readiness into facts.
-"""
+"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class LinuxKernel:
-    """The real one. `close` leaves nothing behind: no process, no descriptor, no handler."""
+    """Callbacks of its one epoll turn readiness into facts. `close` leaves no process, descriptor or handler behind."""
 
     def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
