@@ -77,8 +77,8 @@ def play(config: PoolConfig, sessions: Sequence[tuple[int, int]], lasts: float) 
 
 
 def births() -> Births:
-    """Measure them on a pool that starts with one, and on one that starts with a batch; medians of five."""
-    alone, batch = median(_start(1) for _ in range(5)), median(_start(_BATCH) for _ in range(5))
+    """Measure them on a pool that starts with one, and on one that starts with a batch; medians of three."""
+    alone, batch = median(_start(1) for _ in range(3)), median(_start(_BATCH) for _ in range(3))
     each = min(alone, (batch - alone) / (_BATCH - 1))
     return Births(each, alone - each)
 

@@ -3,8 +3,8 @@
 python bench/reality.py [--times N] [--only NAME …] [--picture FILE]
 
 Both get the same arrivals at the same instants, of the same lengths, and the same config; the simulator is told how
-long a birth takes here. The trace is a window of the Azure Public Dataset's LLM inference traces of 2023 (CC-BY-4.0),
-played faster, a length being so many tokens.
+long a birth took just before. The trace is a window of the Azure Public Dataset's LLM inference traces of 2023
+(CC-BY-4.0), played faster, a length being so many tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from played import Births, Played, births, play
+from played import Played, births, play
 
 from prefork.policy.config import DemandSizing, PoolConfig
 from prefork.policy.units import NS
@@ -46,6 +46,8 @@ class Pair(NamedTuple):
     places: int
     real: Played
     simulated: Run
+    birth: float
+    """What a birth took just before, one after the other; seconds."""
 
     @property
     def title(self) -> str:
@@ -68,7 +70,9 @@ class Figures(NamedTuple):
     """Share that waited for more than 50 ms."""
     slow_simulated: float
     late: float
-    """How late the client was: the 99th percentile."""
+    """How late the client was: the 99th percentile, in ms."""
+    birth: float
+    """From one to the next of a batch, in ms."""
 
 
 def loads(places: int) -> dict[str, Traffic]:
@@ -99,13 +103,12 @@ def main() -> None:
     here = (
         f"{platform.python_implementation()} {platform.python_version()}, {platform.release()}, {os.cpu_count()} cores"
     )
-    measured = births()
-    print(f"{here}; births {measured.spawn_time * 1e3:.1f} ms in a batch, {sum(measured) * 1e3:.1f} ms alone")
+    print(f"{here}, medians of {told.times}")
     print(_HEAD, flush=True)
     pairs = []
     for places in PLACES:
         for name in told.only:
-            rounds = [_pair(name, places, measured) for _ in range(told.times)]
+            rounds = [_pair(name, places) for _ in range(told.times)]
             found = [_figures(one) for one in rounds]
             pairs.append(min(zip(found, rounds, strict=True), key=_late)[1])
             print(_row(pairs[-1].title, Figures(*map(median, zip(*found, strict=True)))), flush=True)
@@ -115,12 +118,13 @@ def main() -> None:
         paint(told.picture, pairs, LASTS)
 
 
-def _pair(name: str, places: int, measured: Births) -> Pair:
+def _pair(name: str, places: int) -> Pair:
     config = PoolConfig(min_workers=2, max_workers=60, max_sessions=places, sizing=DemandSizing(hold=5))
     traffic = loads(places)[name]
+    measured = births()
     host = Host(spawn_time=measured.spawn_time, boot_time=measured.boot_time)
     real = play(config, [*traffic.sessions(SEED)], LASTS)
-    return Pair(name, places, real, simulate(config, traffic, SEED, host))
+    return Pair(name, places, real, simulate(config, traffic, SEED, host), measured.spawn_time)
 
 
 def _figures(pair: Pair) -> Figures:
@@ -140,6 +144,7 @@ def _figures(pair: Pair) -> Figures:
         sum(wait > SLOW_S for wait in waits) / len(waits),
         run.slow(SLOW_S),
         1e3 * quantile(sorted(answer.late for answer in real.answers), 0.99),
+        1e3 * pair.birth,
     )
 
 
@@ -164,7 +169,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 _HEAD = (
     f"{'':22} {'workers':>7} {'simul.':>7} {'ratio':>6} {'area':>6}  {'p50 ms':>7} {'simul.':>7}  "
-    f"{'p99 ms':>7} {'simul.':>7}  {'>50 ms':>7} {'simul.':>7}  {'client':>7}"
+    f"{'p99 ms':>7} {'simul.':>7}  {'>50 ms':>7} {'simul.':>7}  {'client':>7} {'birth':>6}"
 )
 
 
@@ -173,7 +178,7 @@ def _row(title: str, found: Figures) -> str:
     return (
         f"{title:22} {found.workers:7.2f} {found.workers_simulated:7.2f} {ratio:6.2f} {found.area:6.1%}  "
         f"{found.p50:7.1f} {found.p50_simulated:7.1f}  {found.p99:7.1f} {found.p99_simulated:7.1f}  "
-        f"{found.slow:7.2%} {found.slow_simulated:7.2%}  {found.late:7.1f}"
+        f"{found.slow:7.2%} {found.slow_simulated:7.2%}  {found.late:7.1f} {found.birth:6.1f}"
     )
 
 
