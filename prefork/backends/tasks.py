@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -43,14 +42,9 @@ class Tasks:
         for task in left:
             task.cancel()
         _log.info("cancelled %d tasks that were left when the last session was over", len(left))
-        _, stuck = await asyncio.wait(left, timeout=self._seconds_left())
+        _, stuck = await asyncio.wait(left, timeout=self._tether.seconds_left)
         for task in stuck:
             _log.error("a task does not end when cancelled: %s, made at %s", task.get_name(), self._made_at.get(task))
-
-    def _seconds_left(self) -> float:
-        by, now = self._tether.drain_by, time.monotonic_ns()
-        most = self._tether.settings.drain_timeout_ns
-        return max(0, min(by - now, most)) / 1e9
 
 
 def _place(frame: FrameType | None) -> str:

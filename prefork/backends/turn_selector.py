@@ -68,7 +68,7 @@ class TurnSelector(selectors.BaseSelector):
         if turns.host.dirty:
             turns.host.flush()
         turns.ended()
-        patience = turns.patience()
+        patience = 0 if turns.door.lags else turns.patience()
         events = turns.epoll.poll(patience if timeout is None or timeout > patience else max(0, timeout), MAX_EVENTS)
         turns.began(events)
         if turns.is_done:
