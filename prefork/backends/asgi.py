@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import logging
 import time
+from difflib import get_close_matches
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from prefork.backends.tether import Tether
-    from prefork.backends.transports import CarryingTurns
+    from prefork.backends.transports import Carrier
 
 _OURS: Final = frozenset(
     (
@@ -45,6 +46,8 @@ _OURS: Final = frozenset(
 """Settings of uvicorn's that the pool has of its own."""
 _DEFAULTS: Final[Mapping[str, Any]] = {"access_log": False, "interface": "asgi3"}
 _CURE: Final = "uvicorn is not installed: pip install 'prefork[asgi]'"
+_MOMENT_S: Final = 0.25
+"""The master kills 0.6 s after the deadline; sessions may have taken as much as this of it."""
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -55,7 +58,9 @@ def check_settings(given: Mapping[str, Any]) -> None:
         if name in _OURS:
             raise ValueError(f"uvicorn.{name} is for prefork to set: leave it out")
         if name not in known:
-            raise ValueError(f"uvicorn.{name}: uvicorn has no such setting")
+            close = get_close_matches(name, known.keys() - _OURS, n=1)
+            cure = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"uvicorn.{name}: uvicorn has no such setting{cure}")
 
 
 def _parameters() -> Mapping[str, inspect.Parameter]:
@@ -138,8 +143,8 @@ class AsgiService(CarryingService):
         await self._lifespan.startup()
 
     async def end(self) -> None:
-        """Run the app's shutdown, as long as the drain may take."""
-        await self._lifespan.shutdown(self._tether.seconds_left)
+        """Run the app's shutdown, as long as the drain may take; behind its deadline there is a moment."""
+        await self._lifespan.shutdown(max(_MOMENT_S, self._tether.seconds_left))
 
     def protocol(self, state: SharedState) -> Any:  # noqa: ANN401 - one of uvicorn's
         """Uvicorn's protocol for one more connection."""
@@ -157,12 +162,12 @@ class AsgiSession(Carried):
     def __init__(
         self,
         service: AsgiService,
-        turns: CarryingTurns,
+        carrier: Carrier,
         connection: socket.SocketType,
         peer: object,
         listener: object,
     ) -> None:
-        super().__init__(turns, connection, peer, listener)
+        super().__init__(carrier, connection, peer, listener)
         self._service = service
         self._state = SharedState(service.headers, service.connections)
 

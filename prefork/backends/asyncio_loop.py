@@ -120,7 +120,7 @@ def _on_asyncio(tether: Tether, turns: Turns, service: Service) -> None:
     loop = asyncio.SelectorEventLoop(selection.selector)
     selection.done = loop.create_future()
     try:
-        _run(loop, _serve(selection, service, Tasks(loop, tether)))
+        _run(loop, _serve(selection, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
         turns.close()
 
@@ -164,7 +164,7 @@ def _on_uvloop(
     visit = _Visit(loop, tether, service)
     visit.guest = guest = Guest(tether, listeners, app, visit.stir, service.turns)
     try:
-        _run(loop, _serve(visit, service, Tasks(loop, tether)))
+        _run(loop, _serve(visit, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
         guest.close()
 

@@ -16,7 +16,7 @@ from prefork.backends.transports import Carried
 if TYPE_CHECKING:
     import socket
 
-    from prefork.backends.transports import CarryingTurns
+    from prefork.backends.transports import Carrier
 
 
 class ProtocolSession(Carried):
@@ -24,14 +24,14 @@ class ProtocolSession(Carried):
 
     __slots__ = ("_leaving", "_made")
 
-    def __init__(self, turns: CarryingTurns, connection: socket.SocketType, peer: object, listener: object) -> None:
-        super().__init__(turns, connection, peer, listener)
+    def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, listener: object) -> None:
+        super().__init__(carrier, connection, peer, listener)
         self._made: Any = None
         self._leaving: asyncio.Task[Any] | None = None
 
     def make(self) -> asyncio.BaseProtocol:
         """What the app's class, or factory, makes. Raises TypeError where that is no protocol."""
-        factory = self._turns.host.app.handler
+        factory = self.carrier.app.handler
         made: asyncio.BaseProtocol = factory()
         if not hasattr(made, "connection_made"):
             raise TypeError(f"{factory!r:.60} made a {type(made).__qualname__}, not an asyncio.Protocol")

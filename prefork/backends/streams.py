@@ -18,7 +18,7 @@ from prefork.backends.transports import FRESH_S, Carried
 if TYPE_CHECKING:
     import socket
 
-    from prefork.backends.transports import CarryingTurns
+    from prefork.backends.transports import Carrier
 
 _log = logging.getLogger("prefork.session")
 
@@ -49,8 +49,8 @@ class StreamSession(Carried):
 
     __slots__ = ("_reader", "_task")
 
-    def __init__(self, turns: CarryingTurns, connection: socket.SocketType, peer: object, listener: object) -> None:
-        super().__init__(turns, connection, peer, listener)
+    def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, listener: object) -> None:
+        super().__init__(carrier, connection, peer, listener)
         self._reader: Reader | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -87,7 +87,7 @@ class StreamSession(Carried):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._task = asyncio.current_task()
         try:
-            await self._turns.host.app.handler(reader, writer)
+            await self.carrier.app.handler(reader, writer)
         except asyncio.CancelledError:
             if not self._late:
                 raise
@@ -101,8 +101,9 @@ class StreamSession(Carried):
 
     def _ended_by(self, error: BaseException) -> None:
         """Tell what the handler raised; that its peer went away, or cut a message short, is no fault of the handler."""
-        if isinstance(error, ConnectionError) and (self.transport is None or self.transport.is_closing()):
-            return
+        lost = self.transport is None or self.transport.is_closing()
+        if lost and (isinstance(error, ConnectionError) or isinstance(error.__context__, ConnectionError)):
+            return  # the second: by a last word in a `finally`, say, which uvloop refuses by a RuntimeError
         if isinstance(error, asyncio.IncompleteReadError):
             _log.warning("session with %s ended: %s", self.peer, error)
         else:

@@ -19,7 +19,7 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from prefork.app.session import DrainTimeoutError
 from prefork.backends.host import LEAVING
@@ -30,6 +30,7 @@ from prefork.backends.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from prefork.app.app import App
     from prefork.app.session import Address
     from prefork.backends.host import Host
     from prefork.backends.tether import Tether
@@ -42,6 +43,20 @@ _PATIENCE_S: Final = 0.25
 """For the tasks of a session that were cancelled at the deadline: the master kills 0.6 s after it."""
 LATE: Final = "the worker's drain_timeout is over, and the session was not"
 _SESSION: ContextVar[Carried] = ContextVar("prefork_session")
+
+
+class Carrier(Protocol):
+    """Who holds a session, and what a session says to it."""
+
+    @property
+    def app(self) -> App:
+        """What is served."""
+
+    def failed(self) -> None:
+        """Code of the user's raised."""
+
+    def over(self, session: Carried, /) -> None:
+        """Nothing of the session is left."""
 
 
 class CarryingTurns(Turns):
@@ -59,15 +74,45 @@ class CarryingTurns(Turns):
         """Have the connection carried."""
         return self._kind(self, connection, peer, listener)
 
+    @property
+    def app(self) -> App:
+        """The worker's."""
+        return self.host.app
+
+    def failed(self) -> None:
+        """Count it."""
+        self.tether.session_failed()
+
+    def over(self, session: Carried, /) -> None:
+        """Give its place back, in the next turn, which knows what follows of it."""
+        self.host.dirty.append(_Ending(self, session))
+
+    def release(self, session: Carried) -> None:
+        """Its place is free."""
+        if session in self.door.held:
+            self.door.held.remove(session)
+            self.tether.session_closed()
+
+
+class _Ending(NamedTuple):
+    """What is left to do of a session."""
+
+    turns: CarryingTurns
+    session: Carried
+
+    def flush(self) -> None:
+        """Do it."""
+        self.turns.release(self.session)
+
 
 class Carried(ABC):
     """One session, as the door holds it. Over when its socket is closed and none of its tasks runs."""
 
-    __slots__ = ("_connecting", "_draining", "_late", "_left", "_socket", "_turns", "born_at", "peer", "transport")
+    __slots__ = ("_connecting", "_draining", "_late", "_left", "_socket", "born_at", "carrier", "peer", "transport")
 
-    def __init__(self, turns: CarryingTurns, connection: socket.SocketType, peer: object, _listener: object) -> None:
+    def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, _listener: object) -> None:
         """Names as socket's."""
-        self._turns = turns
+        self.carrier = carrier
         self._socket: EndingSocket | None = EndingSocket(connection, self._unplugged)
         self._connecting: asyncio.Task[None] | None = None
         self._draining = self._late = self._left = False
@@ -115,13 +160,6 @@ class Carried(ABC):
             asyncio.get_running_loop().call_later(_PATIENCE_S, self._leave)
         self._after_tasks(self._cut)
 
-    def flush(self) -> None:
-        """It is over: the place is free. Called by the loop of the worker, in a turn."""
-        held = self._turns.door.held
-        if self in held:
-            held.remove(self)
-            self._turns.tether.session_closed()
-
     # -- its life ------------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
@@ -149,7 +187,7 @@ class Carried(ABC):
 
     def count_failure(self) -> None:
         """Code of the user's raised, which was told."""
-        self._turns.tether.session_failed()
+        self.carrier.failed()
 
     def tell(self, error: BaseException) -> None:
         """Code of the user's raised: say so, once."""
@@ -176,7 +214,7 @@ class Carried(ABC):
 
     def _over(self) -> None:
         self.transport = None
-        self._turns.host.dirty.append(self)
+        self.carrier.over(self)
 
     def _after_tasks(self, then: Callable[[], None]) -> None:
         """Call it when nothing runs for the session, or is waited for any more."""
@@ -191,7 +229,7 @@ class Carried(ABC):
         self._left = True
         if self._socket is not None:
             self._cut()
-        elif self in self._turns.door.held:
+        else:
             self._over()
 
     def _call(self, fn: Callable[[], object]) -> None:

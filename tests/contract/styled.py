@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 from prefork.backends.preface import address
@@ -59,11 +60,12 @@ class Ends:
             timer.cancel()
 
     async def rest(self) -> None:
-        """Nothing is waited for any more."""
+        """Nothing is waited for any more, or not soon."""
         rested = asyncio.Event()
         self.after = lambda: rested.set() if not (self.timers or self.offloads) else None
         self.after()
-        await rested.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(rested.wait(), 0.1)
 
     @property
     def waits(self) -> bool:

@@ -150,6 +150,7 @@ class Worker:
         logger.handlers = [logging.StreamHandler(os.fdopen(self._log, "w"))]
         logger.setLevel(logging.INFO)
         logger.propagate = False
+        logging.getLogger().handlers = []  # a worker has none, and a test runner may
 
     # -- clients -------------------------------------------------------------------------------------------------------
 
