@@ -46,6 +46,7 @@ class CarryingService(Service):
     """Sessions that transports carry."""
 
     carries = True
+    _made: CarryingTurns
 
     def __init__(self, kind: Callable[..., Carried]) -> None:
         """`kind`: of who is held, made of turns and what `Turns.welcome` is given."""
@@ -53,8 +54,10 @@ class CarryingService(Service):
 
     def turns(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> Turns:
         """The worker's turns."""
-        return CarryingTurns(host, tether, listeners, self._kind)
+        self._made = made = CarryingTurns(host, tether, listeners, self._kind)
+        return made
 
     async def begin(self, leave: Callable[[BaseException], None]) -> None:
         """From now on what goes wrong is known for whose it is."""
-        asyncio.get_running_loop().set_exception_handler(partial(exception_handler, leave))
+        held = self._made.door.held
+        asyncio.get_running_loop().set_exception_handler(partial(exception_handler, leave, held))

@@ -123,7 +123,7 @@ class StreamSeat:
         loop = self._loop
         asyncio.set_event_loop(loop)
         try:
-            loop.set_exception_handler(partial(exception_handler, raise_it))
+            loop.set_exception_handler(partial(exception_handler, raise_it, (self._session,)))
             loop.run_until_complete(self._serve())
         except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
             self._turns.host.post(raise_it, error)

@@ -28,7 +28,7 @@ from prefork.backends.preface import address
 from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from prefork.app.app import App
     from prefork.app.session import Address
@@ -108,7 +108,18 @@ class _Ending(NamedTuple):
 class Carried(ABC):
     """One session, as the door holds it. Over when its socket is closed and none of its tasks runs."""
 
-    __slots__ = ("_connecting", "_draining", "_late", "_left", "_socket", "born_at", "carrier", "peer", "transport")
+    __slots__ = (
+        "_connecting",
+        "_draining",
+        "_late",
+        "_left",
+        "_socket",
+        "_why",
+        "born_at",
+        "carrier",
+        "peer",
+        "transport",
+    )
 
     def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, _listener: object) -> None:
         """Names as socket's."""
@@ -117,6 +128,7 @@ class Carried(ABC):
         self._connecting: asyncio.Task[None] | None = None
         self._draining = self._late = self._left = False
         """The worker drains; its deadline is over; what still runs is waited for no more."""
+        self._why: BaseException | None = None
         self.born_at = 0
         """Monotonic ns."""
         self.peer: Address = address(peer)
@@ -173,10 +185,12 @@ class Carried(ABC):
             self._close()
             self.failed(error)
         else:
-            if self._draining:
-                self._ask()
-            if self._late:
+            if self._why is not None:
+                self.end(self._why)
+            elif self._late:
                 self._cut()
+            elif self._draining:
+                self._ask()
         finally:
             self._connecting = None
 
@@ -202,7 +216,8 @@ class Carried(ABC):
     def end(self, why: BaseException | None) -> None:
         """Cut the connection; `connection_lost` gets `why`."""
         transport = self.transport
-        if transport is None:
+        if transport is None:  # `connection_made` raised, and the loop has not given it to us yet
+            self._why = why
             return
         force = getattr(transport, "_force_close", None)  # both loops have it; `abort` says no reason
         with contextlib.suppress(AttributeError):  # of one that is gone already
@@ -304,13 +319,16 @@ class EndingSocket(socket.socket):
 
 
 def exception_handler(
-    leave: Callable[[BaseException], None], _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    leave: Callable[[BaseException], None],
+    held: Collection[object],
+    _loop: asyncio.AbstractEventLoop,
+    context: dict[str, Any],
 ) -> None:
     """What asyncio says that went wrong, and nobody caught: one record with the peer, the end of that session alone.
 
-    `leave`: for what ends the worker, which uvloop takes for an error like any other.
+    `leave`: for what ends the worker, which uvloop takes for an error like any other. `held`: all sessions.
     """
-    session, error = _whose(context), context.get("exception")
+    session, error = _whose(context, held), context.get("exception")
     message = str(context.get("message", "an error"))
     if isinstance(error, LEAVING):
         leave(error)
@@ -328,7 +346,11 @@ def current() -> Carried | None:
     return _SESSION.get(None)
 
 
-def _whose(context: dict[str, Any]) -> Carried | None:
-    """The session from whose code it comes."""
+def _whose(context: dict[str, Any], held: Collection[object]) -> Carried | None:
+    """The session from whose code it comes; uvloop tells of `data_received` when the context has been left."""
+    if (transport := context.get("transport")) is not None:
+        for each in held:
+            if isinstance(each, Carried) and each.transport is transport:
+                return each
     own = getattr(context.get("handle"), "_context", None)  # of asyncio's before Python 3.12, which then aren't entered
     return current() if own is None else own.get(_SESSION)

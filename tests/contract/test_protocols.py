@@ -260,7 +260,10 @@ def test_one_that_cannot_be_asked_goes_on_until_the_deadline_even_if_nothing_els
 
 
 def test_a_factory_is_told_what_it_made(start: Workers) -> None:
-    worker = start(App(lambda: "no protocol", style="protocol"))
+    def make() -> Any:
+        return "no protocol"
+
+    worker = start(App(make, style="protocol"))
     worker.connect(opened=False).is_over()
     worker.ends(1)
     assert worker.log[0].endswith("made a str, not an asyncio.Protocol")
