@@ -74,6 +74,13 @@ class CarryingTurns(Turns):
         """Have the connection carried."""
         return self._kind(self, connection, peer, listener)
 
+    def _dispatch(self, events: list[tuple[int, int]]) -> None:
+        """There are no links in this epoll."""
+        for fd, _ in events:
+            if fd in self._others:
+                self._serve_others(events)
+                break
+
     @property
     def app(self) -> App:
         """The worker's."""

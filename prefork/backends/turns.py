@@ -151,8 +151,6 @@ class Turns:
             if fd in others:
                 self._serve_others(events)
                 break
-        if not self.links:  # whatever is carried is not watched here
-            return
         for fd, mask in events:
             link = find(fd)
             if link is None:

@@ -279,6 +279,43 @@ def test_a_startup_that_fails_leaves_run_before_ready(start: Workers, failing: A
     assert error in worker.log
 
 
+async def fails_at_the_end(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    scope["state"]["made"] = ""
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.failed", "message": "disk full"})
+
+
+async def never_ends(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await asyncio.sleep(3600)
+
+
+async def ends_early(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (fails_at_the_end, ["lifespan shutdown failed: disk full"]),
+        (never_ends, ["lifespan shutdown is not over at the end of the drain"]),
+        (ends_early, []),
+    ],
+)
+def test_a_shutdown_that_fails_or_does_not_end_is_told_and_ends_nothing_but_itself(
+    start: Workers, ending: Any, told: list[str]
+) -> None:
+    worker = start(App(ending), drain_timeout_ns=200 * MS)
+    worker.want(WANT_DRAIN)
+    assert worker.ended() == 0
+    assert worker.log[: len(told)] == told
+
+
 def test_an_app_without_a_lifespan_is_served_unless_it_is_asked_for() -> None:
     with Workers("asyncio", {}, App(has_none)) as start:
         assert start().log == ["the app has no lifespan: NotImplementedError: no lifespan here"]
