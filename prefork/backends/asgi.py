@@ -16,9 +16,10 @@ import asyncio
 import importlib.util
 import inspect
 import logging
-import time
 from difflib import get_close_matches
 from email.utils import formatdate
+from math import inf
+from time import time as now
 from typing import TYPE_CHECKING, Any, Final
 
 from prefork.backends.lifespan import Lifespan
@@ -99,30 +100,32 @@ class SharedState:
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """What every response begins with."""
-        return self._headers.now()
+        """What every response begins with: the one list, with the date of this second."""
+        headers = self._headers
+        if now() >= headers.until:
+            headers.renew()
+        return headers.list
 
 
 class Headers:
     """What every response of a worker begins with."""
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - uvicorn's Config
-        self._dated = bool(config.date_header)
-        self._list: list[tuple[bytes, bytes]] = [(b"date", b"")] * self._dated + list(config.encoded_headers)
-        self._second = 0
+        dated = bool(config.date_header)
+        self.list: list[tuple[bytes, bytes]] = [(b"date", b"")] * dated + list(config.encoded_headers)
+        self.until = 0 if dated else inf
+        """Seconds, as `time.time` has them: so long the date is right."""
 
-    def now(self) -> list[tuple[bytes, bytes]]:
-        """The one list, with the date of this second."""
-        second = int(time.time())
-        if self._dated and second != self._second:
-            self._second = second
-            self._list[0] = (b"date", formatdate(second, usegmt=True).encode())
-        return self._list
+    def renew(self) -> None:
+        """Set the date."""
+        second = int(now())
+        self.list[0] = (b"date", formatdate(second, usegmt=True).encode())
+        self.until = second + 1
 
     def close(self) -> None:
         """From now on each response tells that it is its connection's last."""
-        if _CLOSE not in self._list:
-            self._list.append(_CLOSE)
+        if _CLOSE not in self.list:
+            self.list.append(_CLOSE)
 
 
 class AsgiService(CarryingService):

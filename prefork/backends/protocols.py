@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 class ProtocolSession(Carried):
     """One connection and its protocol."""
 
-    __slots__ = ("_leaving", "_made")
+    __slots__ = ("_leaving",)
 
     def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, listener: object) -> None:
         super().__init__(carrier, connection, peer, listener)
-        self._made: Any = None
         self._leaving: asyncio.Task[Any] | None = None
 
     def make(self) -> asyncio.BaseProtocol:
@@ -35,14 +34,13 @@ class ProtocolSession(Carried):
         made: asyncio.BaseProtocol = factory()
         if not hasattr(made, "connection_made"):
             raise TypeError(f"{factory!r:.60} made a {type(made).__qualname__}, not an asyncio.Protocol")
-        self._made = made
         return made
 
     def finish(self) -> None:
         """Ask the protocol, if it can be asked."""
         protocol = self.transport.get_protocol()
         if type(protocol).__name__ == "SSLProtocol":
-            protocol = self._made
+            protocol = self.made
         shutdown = getattr(protocol, "shutdown", None)
         if callable(shutdown) and asyncio.iscoroutine(asked := shutdown()):
             self._leaving = asyncio.get_running_loop().create_task(asked)

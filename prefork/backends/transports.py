@@ -124,6 +124,7 @@ class Carried(ABC):
         "_why",
         "born_at",
         "carrier",
+        "made",
         "peer",
         "transport",
     )
@@ -138,6 +139,8 @@ class Carried(ABC):
         self._why: BaseException | None = None
         self.born_at = 0
         """Monotonic ns."""
+        self.made: asyncio.BaseProtocol | None = None
+        """The protocol that it began with."""
         self.peer: Address = address(peer)
         self.transport: Any = None
         """An asyncio.Transport, while there is one: as the protocol got it, or what carries it after `start_tls`."""
@@ -181,11 +184,15 @@ class Carried(ABC):
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
+    def _make(self) -> asyncio.BaseProtocol:
+        self.made = made = self.make()
+        return made
+
     async def _connect(self) -> None:
         _SESSION.set(self)
         assert self._socket is not None
         try:
-            self.transport, _ = await asyncio.get_running_loop().connect_accepted_socket(self.make, self._socket)
+            self.transport, _ = await asyncio.get_running_loop().connect_accepted_socket(self._make, self._socket)
         except LEAVING:
             raise
         except BaseException as error:  # noqa: BLE001 - the user's code
@@ -355,9 +362,10 @@ def current() -> Carried | None:
 
 def _whose(context: dict[str, Any], held: Collection[object]) -> Carried | None:
     """The session from whose code it comes; uvloop tells of `data_received` when the context has been left."""
-    if (transport := context.get("transport")) is not None:
+    transport, protocol = context.get("transport"), context.get("protocol")
+    if transport is not None:
         for each in held:
-            if isinstance(each, Carried) and each.transport is transport:
+            if isinstance(each, Carried) and (each.transport is transport or each.made is protocol):
                 return each
     own = getattr(context.get("handle"), "_context", None)  # of asyncio's before Python 3.12, which then aren't entered
     return current() if own is None else own.get(_SESSION)
