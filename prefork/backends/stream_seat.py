@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prefork.backends.seat import Crew
     from prefork.backends.tether import Tether
     from prefork.backends.transports import Carried
+    from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.worker")
 _PATIENCE_S = 0.25
@@ -77,7 +78,7 @@ class StreamTurns(SeatTurns):
         self.loops[-1].furnish()
         return super(SeatTurns, self).accept(listener, family)
 
-    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> StreamSeat:  # type: ignore[override]
+    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> StreamSeat:
         """A seat for the connection."""
         return StreamSeat(self, connection, peer, listener)
 
@@ -153,6 +154,14 @@ class StreamSeat:
     def app(self) -> App:
         """The worker's."""
         return self._turns.host.app
+
+    def tls_of(self, listener: object, /) -> ServerTls | None:
+        """The worker's."""
+        return self._turns.host.tls_of(listener)
+
+    def turned_away(self) -> None:
+        """Have it counted."""
+        self._turns.host.post(self._turns.tether.connection_refused)
 
     def failed(self) -> None:
         """Have it counted."""

@@ -26,6 +26,7 @@ from prefork.backends.host import LEAVING
 from prefork.backends.link import FRESH_NS, brief
 from prefork.backends.preface import address
 from prefork.backends.turns import Turns
+from prefork.tls_context import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
     from prefork.app.session import Address
     from prefork.backends.host import Host
     from prefork.backends.tether import Tether
+    from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.session")
 
 FRESH_S: Final = FRESH_NS / 1e9
 _LOOKS: Final = 10
+_NO_TLS: Final[dict[str, Any]] = {}
+_FAREWELL_S: Final = 0.5
+"""So long a transport waits for its peer's close_notify behind its own; asyncio's 30 s would hold up a drain."""
+_SEGMENTS_IN: Final = 152
 _PATIENCE_S: Final = 0.25
 """For the tasks of a session that were cancelled at the deadline: the master kills 0.6 s after it."""
 LATE: Final = "the worker's drain_timeout is over, and the session was not"
@@ -52,8 +58,14 @@ class Carrier(Protocol):
     def app(self) -> App:
         """What is served."""
 
+    def tls_of(self, listener: object, /) -> ServerTls | None:
+        """What is spoken at the listener of that name, as socket's; None: nothing is."""
+
     def failed(self) -> None:
         """Code of the user's raised."""
+
+    def turned_away(self) -> None:
+        """One is gone before it was a session."""
 
     def over(self, session: Carried, /) -> None:
         """Nothing of the session is left."""
@@ -86,9 +98,17 @@ class CarryingTurns(Turns):
         """The worker's."""
         return self.host.app
 
+    def tls_of(self, listener: object, /) -> ServerTls | None:
+        """The worker's."""
+        return self.host.tls_of(listener)
+
     def failed(self) -> None:
         """Count it."""
         self.tether.session_failed()
+
+    def turned_away(self) -> None:
+        """Count it."""
+        self.tether.connection_refused()
 
     def over(self, session: Carried, /) -> None:
         """Give its place back, in the next turn, which knows what follows of it."""
@@ -120,6 +140,7 @@ class Carried(ABC):
         "_draining",
         "_late",
         "_left",
+        "_listener",
         "_socket",
         "_why",
         "born_at",
@@ -129,9 +150,10 @@ class Carried(ABC):
         "transport",
     )
 
-    def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, _listener: object) -> None:
+    def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, listener: object) -> None:
         """Names as socket's."""
         self.carrier = carrier
+        self._listener = listener
         self._socket: EndingSocket | None = EndingSocket(connection, self._unplugged)
         self._connecting: asyncio.Task[None] | None = None
         self._draining = self._late = self._left = False
@@ -171,6 +193,8 @@ class Carried(ABC):
         self._draining = True
         if self.transport is not None:
             self._ask()
+        else:
+            asyncio.get_running_loop().call_later(self.fresh_s, self._hurry)
 
     def expire(self) -> None:
         """The drain's deadline is reached: its tasks are cancelled, and then the connection is cut."""
@@ -184,6 +208,25 @@ class Carried(ABC):
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
+    def _turn_away(self, error: BaseException) -> None:
+        """The handshake of TLS failed: there is no session. A peer that just goes is no line in the log."""
+        self.carrier.turned_away()
+        if not isinstance(error, ConnectionResetError):
+            why = reason(error) if isinstance(error, OSError) else "the worker drains"
+            _log.info("no session with %s: TLS handshake: %s", self.peer, why)
+
+    def _hurry(self) -> None:
+        """A drain doesn't wait for a handshake that the peer has not begun."""
+        if self._connecting is not None and not self._has_spoken():
+            self._connecting.cancel()
+
+    def _has_spoken(self) -> bool:
+        """Source: tcpi_data_segs_in of struct tcp_info, Linux 4.6 and later."""
+        if self._socket is None or self._socket.family == socket.AF_UNIX:
+            return False
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SEGMENTS_IN + 4)
+        return any(info[_SEGMENTS_IN:])
+
     def _make(self) -> asyncio.BaseProtocol:
         self.made = made = self.make()
         return made
@@ -191,14 +234,26 @@ class Carried(ABC):
     async def _connect(self) -> None:
         _SESSION.set(self)
         assert self._socket is not None
+        loop, tls, options = asyncio.get_running_loop(), self.carrier.tls_of(self._listener), _NO_TLS
+        if tls is not None:
+            options = {"ssl": tls.context, "ssl_handshake_timeout": tls.handshake_timeout_ns / 1e9}
+            options["ssl_shutdown_timeout"] = _FAREWELL_S
         try:
-            self.transport, _ = await asyncio.get_running_loop().connect_accepted_socket(self._make, self._socket)
+            self.transport, _ = await loop.connect_accepted_socket(self._make, self._socket, **options)
         except LEAVING:
             raise
+        except (OSError, asyncio.CancelledError) as error:
+            if tls is None or self.made is None:
+                self.failed(error)
+            else:
+                self._turn_away(error)
+            self._close()
         except BaseException as error:  # noqa: BLE001 - the user's code
             self._close()
             self.failed(error)
         else:
+            if tls is not None:  # its first request may come now
+                self.born_at = time.monotonic_ns()
             if self._why is not None:
                 self.end(self._why)
             elif self._late:

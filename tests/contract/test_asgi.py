@@ -97,7 +97,7 @@ def hear(client: Client) -> tuple[list[str], bytes]:
 @pytest.fixture(params=["asyncio-httptools", "asyncio-h11", "uvloop-httptools", "uvloop-h11"])
 def start(request: pytest.FixtureRequest) -> Iterator[Workers]:
     loop, http = request.param.split("-")
-    with Workers("asyncio", {"loop": loop, "uvicorn": {"http": http}}, App(app)) as start:
+    with Workers("asyncio", {"loop": loop, "uvicorn": {"http": http}}, usual=App(app)) as start:
         yield start
 
 
@@ -318,12 +318,12 @@ def test_a_shutdown_that_fails_or_does_not_end_is_told_and_ends_nothing_but_itse
 
 
 def test_an_app_without_a_lifespan_is_served_unless_it_is_asked_for() -> None:
-    with Workers("asyncio", {}, App(has_none)) as start:
+    with Workers("asyncio", {}, usual=App(has_none)) as start:
         assert start().log == ["the app has no lifespan: NotImplementedError: no lifespan here"]
-    with Workers("asyncio", {"uvicorn": {"lifespan": "on"}}, App(has_none)) as start:
+    with Workers("asyncio", {"uvicorn": {"lifespan": "on"}}, usual=App(has_none)) as start:
         worker = start(ready=False)
         assert worker.ended() == 70
-    with Workers("asyncio", {"uvicorn": {"lifespan": "off"}}, App(has_none)) as start:
+    with Workers("asyncio", {"uvicorn": {"lifespan": "off"}}, usual=App(has_none)) as start:
         assert start().log == []
 
 
@@ -336,11 +336,11 @@ def test_an_app_without_a_lifespan_is_served_unless_it_is_asked_for() -> None:
 )
 def test_settings_that_are_the_pool_s_or_unknown_are_refused(given: dict[str, Any], error: str) -> None:
     with pytest.raises(ConfigError, match=error):
-        Workers("asyncio", {"uvicorn": given}, App(app))
+        Workers("asyncio", {"uvicorn": given}, usual=App(app))
 
 
 def test_settings_that_uvicorn_refuses_are_told_in_one_line() -> None:
-    with Workers("asyncio", {"uvicorn": {"http": "htp"}}, App(app)) as start:
+    with Workers("asyncio", {"uvicorn": {"http": "htp"}}, usual=App(app)) as start:
         worker = start(ready=False)
         assert worker.ended() == 70
         assert any("[backends.asyncio] uvicorn {'http': 'htp'}: ImportFromStringError" in line for line in worker.log)

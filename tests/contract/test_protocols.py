@@ -32,7 +32,7 @@ class ProtocolClauses(LifeClauses, AcceptClauses):
 
     @pytest.fixture
     def start(self) -> Iterator[Workers]:
-        with Workers("asyncio", {"loop": self.loop}, App(ScriptedProtocol)) as start:
+        with Workers("asyncio", {"loop": self.loop}, usual=App(ScriptedProtocol)) as start:
             yield start
 
     def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(self, start: Workers) -> None:

@@ -63,7 +63,7 @@ class StreamClauses(LifeClauses, AcceptClauses):
 
     @pytest.fixture
     def start(self) -> Iterator[Workers]:
-        with Workers(self.backend, self.options, App(scripted_stream)) as start:
+        with Workers(self.backend, self.options, usual=App(scripted_stream)) as start:
             yield start
 
     def test_05_a_drain_closes_idle_sessions_at_once_and_the_others_when_they_are_idle(self, start: Workers) -> None:
