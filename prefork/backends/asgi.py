@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    from prefork.backends.carrying import Carrier
     from prefork.backends.tether import Tether
-    from prefork.backends.transports import Carrier
 
 _OURS: Final = frozenset(
     (

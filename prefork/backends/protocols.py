@@ -16,7 +16,7 @@ from prefork.backends.transports import Carried
 if TYPE_CHECKING:
     import socket
 
-    from prefork.backends.transports import Carrier
+    from prefork.backends.carrying import Carrier
 
 
 class ProtocolSession(Carried):

@@ -10,7 +10,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from prefork.backends.transports import CarryingTurns, exception_handler
+from prefork.backends.carrying import CarryingTurns
+from prefork.backends.transports import exception_handler
 from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from prefork.backends.transports import FRESH_S, Carried
 if TYPE_CHECKING:
     import socket
 
-    from prefork.backends.transports import Carrier
+    from prefork.backends.carrying import Carrier
 
 _log = logging.getLogger("prefork.session")
 

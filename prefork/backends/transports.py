@@ -19,29 +19,25 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from prefork.app.session import DrainTimeoutError
 from prefork.backends.host import LEAVING
 from prefork.backends.link import FRESH_NS, brief
 from prefork.backends.preface import address
-from prefork.backends.turns import Turns
 from prefork.tls_context import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
 
-    from prefork.app.app import App
     from prefork.app.session import Address
-    from prefork.backends.host import Host
-    from prefork.backends.tether import Tether
+    from prefork.backends.carrying import Carrier
     from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.session")
 
 FRESH_S: Final = FRESH_NS / 1e9
 _LOOKS: Final = 10
-_NO_TLS: Final[dict[str, Any]] = {}
 _FAREWELL_S: Final = 0.5
 """So long a transport waits for its peer's close_notify behind its own; asyncio's 30 s would hold up a drain."""
 _SEGMENTS_IN: Final = 152
@@ -49,87 +45,6 @@ _PATIENCE_S: Final = 0.25
 """For the tasks of a session that were cancelled at the deadline: the master kills 0.6 s after it."""
 LATE: Final = "the worker's drain_timeout is over, and the session was not"
 _SESSION: ContextVar[Carried] = ContextVar("prefork_session")
-
-
-class Carrier(Protocol):
-    """Who holds a session, and what a session says to it."""
-
-    @property
-    def app(self) -> App:
-        """What is served."""
-
-    def tls_of(self, listener: object, /) -> ServerTls | None:
-        """What is spoken at the listener of that name, as socket's; None: nothing is."""
-
-    def failed(self) -> None:
-        """Code of the user's raised."""
-
-    def turned_away(self) -> None:
-        """One is gone before it was a session."""
-
-    def over(self, session: Carried, /) -> None:
-        """Nothing of the session is left."""
-
-
-class CarryingTurns(Turns):
-    """Turns that accept, beat and obey; connections are carried by the loop that they are part of."""
-
-    def __init__(
-        self, host: Host, tether: Tether, listeners: Sequence[socket.socket], kind: Callable[..., Carried]
-    ) -> None:
-        """`kind`: makes who is held, of what `welcome` is given and these turns."""
-        super().__init__(host, tether, listeners)
-        self.tether = tether
-        self._kind = kind
-
-    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Carried:
-        """Have the connection carried."""
-        return self._kind(self, connection, peer, listener)
-
-    def _dispatch(self, events: list[tuple[int, int]]) -> None:
-        """There are no links in this epoll."""
-        for fd, _ in events:
-            if fd in self._others:
-                self._serve_others(events)
-                break
-
-    @property
-    def app(self) -> App:
-        """The worker's."""
-        return self.host.app
-
-    def tls_of(self, listener: object, /) -> ServerTls | None:
-        """The worker's."""
-        return self.host.tls_of(listener)
-
-    def failed(self) -> None:
-        """Count it."""
-        self.tether.session_failed()
-
-    def turned_away(self) -> None:
-        """Count it."""
-        self.tether.connection_refused()
-
-    def over(self, session: Carried, /) -> None:
-        """Give its place back, in the next turn, which knows what follows of it."""
-        self.host.dirty.append(_Ending(self, session))
-
-    def release(self, session: Carried) -> None:
-        """Its place is free."""
-        if session in self.door.held:
-            self.door.held.remove(session)
-            self.tether.session_closed()
-
-
-class _Ending(NamedTuple):
-    """What is left to do of a session."""
-
-    turns: CarryingTurns
-    session: Carried
-
-    def flush(self) -> None:
-        """Do it."""
-        self.turns.release(self.session)
 
 
 class Carried(ABC):
@@ -234,34 +149,33 @@ class Carried(ABC):
     async def _connect(self) -> None:
         _SESSION.set(self)
         assert self._socket is not None
-        loop, tls, options = asyncio.get_running_loop(), self.carrier.tls_of(self._listener), _NO_TLS
-        if tls is not None:
-            options = {"ssl": tls.context, "ssl_handshake_timeout": tls.handshake_timeout_ns / 1e9}
-            options["ssl_shutdown_timeout"] = _FAREWELL_S
+        tls = self.carrier.tls_of(self._listener)
         try:
-            self.transport, _ = await loop.connect_accepted_socket(self._make, self._socket, **options)
+            made = asyncio.get_running_loop().connect_accepted_socket(self._make, self._socket, **_spoken(tls))
+            self.transport, _ = await made
         except LEAVING:
             raise
-        except (OSError, asyncio.CancelledError) as error:
-            if tls is None or self.made is None:
-                self.failed(error)
-            else:
+        except BaseException as error:  # noqa: BLE001 - the user's code, or the peer's handshake
+            if tls is not None and self.made is not None and isinstance(error, (OSError, asyncio.CancelledError)):
                 self._turn_away(error)
+            else:
+                self.failed(error)
             self._close()
-        except BaseException as error:  # noqa: BLE001 - the user's code
-            self._close()
-            self.failed(error)
         else:
             if tls is not None:  # its first request may come now
                 self.born_at = time.monotonic_ns()
-            if self._why is not None:
-                self.end(self._why)
-            elif self._late:
-                self._cut()
-            elif self._draining:
-                self._ask()
+            self._connected()
         finally:
             self._connecting = None
+
+    def _connected(self) -> None:
+        """What has been asked for meanwhile."""
+        if self._why is not None:
+            self.end(self._why)
+        elif self._late:
+            self._cut()
+        elif self._draining:
+            self._ask()
 
     @property
     def is_open(self) -> bool:
@@ -357,6 +271,14 @@ class Carried(ABC):
             return self._socket is not None and bool(self._socket.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
+
+
+def _spoken(tls: ServerTls | None) -> dict[str, Any]:
+    """What `connect_accepted_socket` is told of TLS."""
+    if tls is None:
+        return {}
+    handshake = tls.handshake_timeout_ns / 1e9
+    return {"ssl": tls.context, "ssl_handshake_timeout": handshake, "ssl_shutdown_timeout": _FAREWELL_S}
 
 
 class EndingSocket(socket.socket):
