@@ -20,6 +20,11 @@ async def streams(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await writer.drain()
 
 
+async def unfit(_scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback\nOSError: no database"})
+
+
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         body = (await receive())["body"]

@@ -10,7 +10,7 @@ import pytest
 
 from prefork.backends import asgi
 from prefork.backends.registry import load_backend
-from prefork.errors import ConfigError
+from prefork.errors import BootError, ConfigError
 from prefork.testing import running
 from tests.apps import transports
 
@@ -67,6 +67,12 @@ def test_a_loop_that_cannot_run_it_names_those_that_can(style: Style, loop: str,
         pass
     others = str(refused.value).removeprefix(f"backend {loop!r} can't run an app of style {style!r}: use backend = ")
     assert others == can
+
+
+def test_a_lifespan_that_fails_is_a_boot_that_fails_in_one_line() -> None:
+    with pytest.raises(BootError) as failed, running(transports.unfit, backend="asyncio"):
+        pass
+    assert str(failed.value).endswith("LifespanError: lifespan startup failed: OSError: no database")
 
 
 def test_without_uvicorn_an_asgi_app_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
