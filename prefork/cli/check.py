@@ -10,6 +10,7 @@ from prefork.layers import load, require_app
 from prefork.master.tls import check_tls
 from prefork.places import SUFFIX, control_folder
 from prefork.policy.limits import explain
+from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
     from prefork.config import Listener
@@ -43,8 +44,11 @@ def lines(loaded: Loaded) -> list[Line]:
     config = loaded.config
     control = "none" if config.control is False else str(config.control or f"{control_folder()}/PID{SUFFIX}")
     values = {"app": config.app, "backend": config.backend, "control": control, "name": config.name}
+    values["shadow"] = str(config.shadow or "none")
     values["listen"] = ", ".join(_listener(one) for one in config.listen)
     top = [Line(field, values[field], _origin(loaded, field)) for field in type(config).model_fields if field in values]
+    kept = {"journal.path": str(config.journal.path or "none"), "journal.max_size": size_text(config.journal.max_size)}
+    top += [Line(field, value, _origin(loaded, field)) for field, value in kept.items()]
     options = [
         Line(f"backends.{name}.{key}", repr(value), _origin(loaded, f"backends.{name}.{key}"))
         for name, table in config.backends.items()
