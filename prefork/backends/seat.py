@@ -186,7 +186,7 @@ class Seat:
             link.open(time.monotonic_ns())
             self._desk.serve(link, self._host)
         except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
-            self._turns.host.post(_raise, error)
+            self._turns.host.post(raise_it, error)
         else:
             self._turns.host.post(self._over)
 
@@ -226,5 +226,6 @@ class Seat:
         self._desk.wake()
 
 
-def _raise(error: BaseException) -> NoReturn:
+def raise_it(error: BaseException) -> NoReturn:
+    """Raise it here, where it ends the worker."""
     raise error

@@ -40,14 +40,17 @@ class ThreadsBackend:
 
     name = "threads"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native", "streams": "bridged"}
     options = ThreadsOptions
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
         assert isinstance(options, ThreadsOptions)
         tether.gate.hold_at_most(options.max_threads)
-        SeatTurns(Host(app, tether), tether, listeners, Threads()).run()
+        kind = SeatTurns
+        if app.style == "streams":
+            from prefork.backends.stream_seat import StreamTurns as kind  # noqa: N813, PLC0415 - asyncio is for who uses it
+        kind(Host(app, tether), tether, listeners, Threads()).run()
 
 
 class Threads:
