@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefork.backends.blocking import adopt_blocking, bridged
 from prefork.backends.contract import CONTRACT, hookimpl
+from prefork.backends.crew import CrewOptions
 from prefork.backends.guest import Guest
 from prefork.backends.host import Host
 from prefork.backends.tasks import Tasks
 from prefork.backends.turn_selector import TurnSelector
-from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
+    from prefork.backends.guest import Make
     from prefork.backends.tether import Tether
+    from prefork.backends.turns import Turns
 
 _LOOPS = ("auto", "asyncio", "uvloop")
 _EARLY_S = 0.001
@@ -34,13 +38,14 @@ _EARLY_S = 0.001
 
 
 @dataclass(frozen=True)
-class AsyncioOptions:
+class AsyncioOptions(CrewOptions):
     """`[backends.asyncio]`."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """`auto`: uvloop where it is installed."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loop not in _LOOPS:
             raise ValueError(f"loop {self.loop!r} is not known; there are: {', '.join(_LOOPS)}")
         if self.loop == "uvloop" and _uvloop() is None:
@@ -52,17 +57,22 @@ class AsyncioBackend:
 
     name = "asyncio"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "socket": "bridged", "wsgi": "bridged"}
     options = AsyncioOptions
+
+    def adopt(self, app: App, _options: object, /) -> None:
+        """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
+        adopt_blocking(app)
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
         assert isinstance(options, AsyncioOptions)
+        make = partial(bridged, options=options)
         uvloop = None if options.loop == "asyncio" else _uvloop()
         if uvloop is None:
-            _on_asyncio(tether, Turns(Host(app, tether), tether, listeners))
+            _on_asyncio(tether, make(Host(app, tether), tether, listeners))
         else:
-            _on_uvloop(uvloop.new_event_loop(), tether, listeners, app)
+            _on_uvloop(_Visit(uvloop.new_event_loop(), tether, listeners, app, make), tether)
 
 
 def _uvloop() -> Any:  # noqa: ANN401 - a module without types of its own here
@@ -95,11 +105,10 @@ def _on_asyncio(tether: Tether, turns: Turns) -> None:
         turns.close()
 
 
-def _on_uvloop(loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App) -> None:
+def _on_uvloop(visit: _Visit, tether: Tether) -> None:
     """Serve as a guest of uvloop."""
-    visit = _Visit(loop, tether, listeners, app)
     try:
-        _run(loop, _serve(visit.start, visit.done, Tasks(loop, tether), visit.stop))
+        _run(visit.loop, _serve(visit.start, visit.done, Tasks(visit.loop, tether), visit.stop))
     finally:
         visit.guest.close()
 
@@ -108,18 +117,18 @@ class _Visit:
     """A guest's turns on an asyncio loop that has a selector of its own."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App
+        self, loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App, make: Make
     ) -> None:
-        self.guest = Guest(tether, listeners, app, lambda: loop.call_soon(self._turn))
+        self.guest = Guest(tether, listeners, app, lambda: loop.call_soon(self._turn), make)
         self.done = loop.create_future()
-        self._loop = loop
+        self.loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
 
     def start(self) -> None:
         """Take turns from now on."""
         self.guest.start()
-        self._loop.add_reader(self.guest.fileno(), self._turn)
+        self.loop.add_reader(self.guest.fileno(), self._turn)
         self._turn()
 
     def stop(self) -> None:
@@ -141,13 +150,13 @@ class _Visit:
         if self._timer is not None:
             self._timer.cancel()
         patience = guest.patience()
-        self._timer = self._loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
+        self._timer = self.loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
         if guest.is_done and not self.done.done():
             self.done.set_result(None)
 
     def _end(self) -> None:
         self._over = True
-        self._loop.remove_reader(self.guest.fileno())
+        self.loop.remove_reader(self.guest.fileno())
 
 
 class _Ended(Exception):  # noqa: N818 - no error

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from prefork.backends.tether import Tether
     from prefork.backends.timers import Entry
 
+    Make = Callable[[Host, Tether, Sequence[socket.socket]], Turns]
+
 
 class Guest:
     """One worker's turns, taken when the foreign loop says so."""
@@ -39,13 +41,14 @@ class Guest:
         listeners: Sequence[socket.socket],
         app: App,
         stirred: Callable[[], object] | None = None,
+        make: Make = Turns,
     ) -> None:
-        """`stirred`: called on the loop, once between two turns, to ask for a turn soon."""
+        """`stirred`: called on the loop, once between two turns, to ask for a turn soon. `make`: its kind of turns."""
         self._stirred = stirred or tether.wake
         self._awake = False
         """A turn runs, or was asked for."""
         host = Host(app, tether, _StirringTimers(self._stir), _StirringList(self._stir))
-        self._turns = Turns(host, tether, listeners)
+        self._turns = make(host, tether, listeners)
 
     def fileno(self) -> int:
         """The descriptor to watch."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
 from prefork.app.app import load_app
-from prefork.backends.options import make_options, prepare
+from prefork.backends.options import adopt, make_options, prepare
 from prefork.backends.registry import load_backend, require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
@@ -166,6 +166,7 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     prepare(backend, options)
     app = load_app(settings.app)
     require_style(app, settings.backend, backend)
+    adopt(backend, app, options)
     return app, backend, options
 
 

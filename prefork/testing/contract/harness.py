@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from prefork import wire
 from prefork.app.app import App
-from prefork.backends.options import make_options, prepare
+from prefork.backends.options import adopt, make_options, prepare
 from prefork.backends.preface import address
 from prefork.backends.registry import load_backend
 from prefork.backends.tether import Tether, WorkerSettings
@@ -85,6 +85,7 @@ class Workers:
 
     def _run(self, tether: Tether, listeners: Sequence[socket.socket], app: App) -> None:
         prepare(self._backend, self._options)
+        adopt(self._backend, app, self._options)
         self._backend.run(tether, listeners, app, self._options)
 
     def __enter__(self) -> Self:
