@@ -3,6 +3,7 @@
 A field's text is its documentation: the reference, `prefork schema` and `--help` print it.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RESERVED = "reserved for several pools under one master"
+_MADE = re.compile(r"([^()]+)\((.+)\)")
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -86,6 +88,8 @@ Listeners = Annotated[
 
 def _app_name(name: str) -> str:
     """Refuse what is neither `module:attribute` nor `file.py:attribute`."""
+    if made := _MADE.fullmatch(name):  # what one makes of the other
+        return f"{_app_name(made[1])}({_app_name(made[2])})"
     home, colon, attribute = name.rpartition(":")
     if not colon:
         cure = f"{name}:NAME" if name.endswith(".py") else "module:attribute or file.py:attribute"

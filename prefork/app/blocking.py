@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from prefork.app.app import App
     from prefork.app.styles import Style
-    from prefork.app.worker import Server
 
     Code = Callable[["Visit"], object]
 
@@ -42,17 +41,17 @@ class Visit(Protocol):
         """The worker has been told to finish its sessions."""
 
 
-def code_of(app: App, server: Server) -> Code:
-    """What each session of `app`, which is of a BLOCKING style, runs in this worker; `server`: the pool."""
+def code_of(app: App, stop: Callable[[], None]) -> Code:
+    """What each session of `app`, which is of a BLOCKING style, runs; `stop()` stops the pool, from any thread."""
     if app.style == "wsgi":
         from prefork.app.wsgi import Gateway  # noqa: PLC0415 - an extra
 
         return Gateway(app.handler)
     if isinstance(app.handler, Served):
-        return app.handler.code(server)
+        return app.handler.code(stop)
     handler: Any = app.handler
     if is_request_handler(handler):
-        return Served(RequestServer, handler).code(server)
+        return Served(RequestServer, handler).code(stop)
     return lambda visit: handler(visit.connection)
 
 
@@ -73,14 +72,14 @@ class Served:
         """For what asks whether it can be called; a worker runs `code`."""
         raise NotImplementedError
 
-    def code(self, server: Server) -> Code:
+    def code(self, stop: Callable[[], None]) -> Code:
         """What a session runs: as `socketserver` does, with a server for each listener."""
         servers: dict[object, RequestServer] = {}
 
         def code(visit: Visit) -> None:
             found = servers.get(visit.listener)
             if found is None:
-                found = servers.setdefault(visit.listener, self._kind.of(self._handler, visit.listener, server.stop))
+                found = servers.setdefault(visit.listener, self._kind.of(self._handler, visit.listener, stop))
             found.process(visit.connection, visit.peer)
 
         return code

@@ -73,7 +73,4 @@ class RequestServer:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - raises
         kind = type(self).__qualname__
-        raise AttributeError(
-            f"{kind!r} object in a worker has no attribute {name!r}: what was set on an instance stays in its process; "
-            f"set it on the class"
-        )
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}: workers share what is set on the class alone")

@@ -6,7 +6,7 @@ a response is framed) apart from its own processes and sockets: they want someth
 within a request is told 408, however slowly it goes on.
 
 Drain. Between two requests the session is idle, and its loop may end its input. A response whose head is not yet sent
-says `Connection: close`; after a response nothing more is read.
+says `Connection: close`, and is the last.
 
 Source: PEP 3333; RFC 9112, 9.6 (Connection: close).
 """
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 IDLE_S: Final = 15.0
 """So long a peer may send nothing before its first request, and between two."""
+GRACE_S: Final = 0.1
+"""So long once the worker drains: a request may be on its way, where the response before it didn't say `close`."""
 HEAD_S: Final = 30.0
 """So long the line and the headers of a request may take."""
 STALL_S: Final = 30.0
@@ -103,7 +105,7 @@ class Exchange:
     @property
     def is_last(self) -> bool:
         """The connection is to be closed."""
-        return bool(self._response.should_close() or self._visit.is_draining)
+        return bool(self._response.should_close())
 
     def run(self, app: Callable[..., Any]) -> None:
         """Send what the app answers. Raises what it raises."""
@@ -166,9 +168,7 @@ class Wire:
             self._begin()
         else:
             visit.idle = True
-            if visit.is_draining and parser.mesg is not None:
-                return None
-            self.settimeout(IDLE_S)
+            self.settimeout(GRACE_S if visit.is_draining else IDLE_S)
         try:
             request = next(parser)
         except (StopIteration, errors.NoMoreData):

@@ -81,7 +81,7 @@ class BlockingTurns(CrewTurns):
 
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
         super().__init__(host, tether, listeners, crew)
-        self.code = code_of(host.app, host.server)
+        self.code = code_of(host.app, lambda: host.post(host.server.stop))
         self.free = 0
         """Threads that have no session."""
 

@@ -334,14 +334,13 @@ def test_a_peer_in_the_middle_of_a_line_may_end_it(start: Workers) -> None:
     assert worker.ended() == 0
 
 
-def test_a_handler_that_works_sends_its_answer(start: Workers) -> None:
-    worker = start(App(lines))
+def test_a_handler_that_works_sends_its_answer(two_threads: Workers) -> None:
+    worker = two_threads(App(lines))
     client = meet(worker)
     client.say("block")
     worker.noted("blocked")
     worker.want(wire.WANT_DRAIN, by=time.monotonic_ns() + 20_000 * MS)
-    if start._backend.name != "gevent":  # there one that blocks blocks all
-        worker.acts_on(wire.WANT_DRAIN)
+    worker.acts_on(wire.WANT_DRAIN)
     worker.unlatch()
     client.hears("block")
     client.is_over()

@@ -165,7 +165,7 @@ def test_the_schema_is_json(prefork: Prefork) -> None:
 def test_backends_name_their_distribution(prefork: Prefork) -> None:
     done = prefork("backends")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("selectors  prefork  session: ")
+    assert done.out.startswith("selectors  prefork  session, socket: ")
 
 
 def test_an_interrupt_is_no_traceback(prefork: Prefork, monkeypatch: pytest.MonkeyPatch) -> None:
