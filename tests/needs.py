@@ -14,12 +14,14 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "curl": "curl",
     "nc.openbsd": "netcat-openbsd",  # by this name, because `nc` may be another one, without -N and -U
     "node": "nodejs",
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",
     "socat": "socat",
     "strace": "strace",
+    "wrk": "wrk",
 }
 """The Debian package of each program."""
 ROOT = "root"
