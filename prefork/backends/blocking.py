@@ -84,6 +84,8 @@ class BlockingTurns(CrewTurns):
         self.code = code_of(host.app, lambda: host.post(host.server.stop))
         self.free = 0
         """Threads that have no session."""
+        self.fresh: list[BlockingSession] = []
+        """Who was accepted in this turn."""
 
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
         """Take a connection, if there is a thread for it."""
@@ -91,6 +93,14 @@ class BlockingTurns(CrewTurns):
             self.crew.hire()
             self.free += 1
         return super().accept(listener, family)
+
+    def ended(self) -> None:
+        """The loop is about to wait: the threads begin now, and don't fight with this one over the interpreter."""
+        if self.fresh:
+            for each in self.fresh:
+                self.crew.sit(each.live)
+            self.fresh.clear()
+        super().ended()
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> BlockingSession:
         """A thread for the connection."""
@@ -118,8 +128,8 @@ class BlockingSession:
     # -- for the serving loop ------------------------------------------------------------------------------------------
 
     def open(self, _now: int, /) -> None:
-        """Give the session to a thread."""
-        self._turns.crew.sit(self._live)
+        """Give the session to a thread, when this turn is over."""
+        self._turns.fresh.append(self)
 
     def drain(self, _now: int, _seconds_left: float, /) -> None:
         """Let the session end, where that harms nothing."""
@@ -174,7 +184,7 @@ class BlockingSession:
 
     # -- in the session's thread ---------------------------------------------------------------------------------------
 
-    def _live(self) -> None:
+    def live(self) -> None:
         """Serve the session to its end."""
         post = self._turns.host.post
         try:
