@@ -9,26 +9,26 @@ last session is cancelled and awaited.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from functools import partial
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefork.backends.blocking import adopt_blocking, bridged
+from prefork.backends.blocking import adopt_blocking
 from prefork.backends.contract import CONTRACT, hookimpl
 from prefork.backends.crew import CrewOptions
 from prefork.backends.guest import Guest
 from prefork.backends.host import Host
+from prefork.backends.service import BridgedService, CarryingService, Service
 from prefork.backends.tasks import Tasks
 from prefork.backends.turn_selector import TurnSelector
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from prefork.app.app import App
     from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
-    from prefork.backends.guest import Make
     from prefork.backends.tether import Tether
     from prefork.backends.turns import Turns
 
@@ -43,6 +43,8 @@ class AsyncioOptions(CrewOptions):
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """`auto`: uvloop where it is installed."""
+    uvicorn: dict[str, Any] = field(default_factory=dict)
+    """For ASGI apps: settings of uvicorn's, by their names in `uvicorn.Config`, but for those that are the pool's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +52,10 @@ class AsyncioOptions(CrewOptions):
             raise ValueError(f"loop {self.loop!r} is not known; there are: {', '.join(_LOOPS)}")
         if self.loop == "uvloop" and _uvloop() is None:
             raise ValueError("loop 'uvloop' is not installed: pip install 'prefork[uvloop]'")
+        if self.uvicorn:
+            from prefork.backends.asgi import check_settings  # noqa: PLC0415 - for who uses it
+
+            check_settings(self.uvicorn)
 
 
 class AsyncioBackend:
@@ -57,22 +63,34 @@ class AsyncioBackend:
 
     name = "asyncio"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "socket": "bridged", "wsgi": "bridged"}
+    styles: Mapping[Style, Support] = {
+        "session": "native",
+        "streams": "native",
+        "protocol": "native",
+        "socket": "bridged",
+        "asgi": "native",
+        "wsgi": "bridged",
+    }
     options = AsyncioOptions
 
-    def adopt(self, app: App, _options: object, /) -> None:
+    def adopt(self, app: App, options: object, /) -> None:
         """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
+        assert isinstance(options, AsyncioOptions)
         adopt_blocking(app)
+        if app.style == "asgi":
+            from prefork.backends.asgi import configure  # noqa: PLC0415 - uvicorn is for who uses it
+
+            configure(app.handler, options.uvicorn)
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
         assert isinstance(options, AsyncioOptions)
-        make = partial(bridged, options=options)
         uvloop = None if options.loop == "asyncio" else _uvloop()
+        service = _service(app, options, tether)
         if uvloop is None:
-            _on_asyncio(tether, make(Host(app, tether), tether, listeners))
+            _on_asyncio(tether, service.turns(Host(app, tether), tether, listeners), service)
         else:
-            _on_uvloop(_Visit(uvloop.new_event_loop(), tether, listeners, app, make), tether)
+            _on_uvloop(uvloop.new_event_loop(), tether, listeners, app, service)
 
 
 def _uvloop() -> Any:  # noqa: ANN401 - a module without types of its own here
@@ -83,57 +101,110 @@ def _uvloop() -> Any:  # noqa: ANN401 - a module without types of its own here
     return uvloop
 
 
-def _on_asyncio(tether: Tether, turns: Turns) -> None:
+def _service(app: App, options: AsyncioOptions, tether: Tether) -> Service:
+    """How an app of this style is served; what one style alone needs is imported for that one."""
+    match app.style:
+        case "protocol":
+            from prefork.backends.protocols import ProtocolSession  # noqa: PLC0415
+
+            return CarryingService(ProtocolSession)
+        case "streams":
+            from prefork.backends.streams import StreamSession  # noqa: PLC0415
+
+            return CarryingService(StreamSession)
+        case "asgi":
+            from prefork.backends.asgi import AsgiService  # noqa: PLC0415
+
+            return AsgiService(app.handler, options.uvicorn, tether)
+        case "socket" | "wsgi":
+            return BridgedService(options)
+        case _:
+            return Service()
+
+
+def _on_asyncio(tether: Tether, turns: Turns, service: Service) -> None:
     """Serve with the worker's epoll as the selector of asyncio's own loop."""
-    selector = TurnSelector(turns)
-    loop = asyncio.SelectorEventLoop(selector)
-    done = loop.create_future()
-
-    def start() -> None:
-        turns.start()
-        selector.serves = True
-
-    def end() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    selector.done = end
-
+    selection = _Selection(turns)
+    loop = asyncio.SelectorEventLoop(selection.selector)
+    selection.done = loop.create_future()
     try:
-        _run(loop, _serve(start, done, Tasks(loop, tether), turns.stop))
+        _run(loop, _serve(selection, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
         turns.close()
 
 
-def _on_uvloop(visit: _Visit, tether: Tether) -> None:
+class _Selection:
+    """The turns of a selector."""
+
+    done: asyncio.Future[None]
+
+    def __init__(self, turns: Turns) -> None:
+        self.selector = TurnSelector(turns)
+        self.selector.done = self._done
+        self._turns = turns
+
+    def start(self) -> None:
+        """Each select is a turn from now on."""
+        self._turns.start()
+        self.selector.serves = True
+
+    def stop(self) -> None:
+        """Tell the app."""
+        self._turns.stop()
+
+    def leave(self) -> None:
+        """Nothing hangs on it."""
+
+    def exit(self, why: BaseException) -> None:
+        """Have `run` raise `why`."""
+        if not self.done.done():
+            self.done.set_exception(_Ended(why))
+
+    def _done(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _on_uvloop(
+    loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App, service: Service
+) -> None:
     """Serve as a guest of uvloop."""
+    visit = _Visit(loop, tether, service)
+    visit.guest = guest = Guest(tether, listeners, app, visit.stir, service.turns)
     try:
-        _run(visit.loop, _serve(visit.start, visit.done, Tasks(visit.loop, tether), visit.stop))
+        _run(loop, _serve(visit, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
-        visit.guest.close()
+        guest.close()
 
 
 class _Visit:
     """A guest's turns on an asyncio loop that has a selector of its own."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App, make: Make
-    ) -> None:
-        self.guest = Guest(tether, listeners, app, lambda: loop.call_soon(self._turn), make)
+    guest: Guest
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tether: Tether, service: Service) -> None:
         self.done = loop.create_future()
-        self.loop = loop
+        self._loop = loop
+        self._tether = tether
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+        self._carries = service.carries
+        self._born_ns = time.thread_time_ns()
 
     def start(self) -> None:
         """Take turns from now on."""
         self.guest.start()
-        self.loop.add_reader(self.guest.fileno(), self._turn)
+        self._loop.add_reader(self.guest.fileno(), self._turn)
         self._turn()
+
+    def stir(self) -> None:
+        """A turn is wanted."""
+        if not self._over:
+            self._loop.call_soon(self._turn)
 
     def stop(self) -> None:
         """Take no more turns: until then, while tasks end, the worker beats."""
-        self._end()
+        self.leave()
         self.guest.stop()
 
     def _turn(self) -> None:
@@ -142,21 +213,30 @@ class _Visit:
             return
         guest = self.guest
         try:
+            if self._carries:  # transports are served outside of turns, which is known by the CPU they took
+                self._tether.busy_at_least(time.thread_time_ns() - self._born_ns)
             guest.turn()
         except BaseException as error:  # noqa: BLE001 - raised again by `run`
-            self._end()
-            self.done.set_exception(_Ended(error))
+            self.exit(error)
             return
         if self._timer is not None:
             self._timer.cancel()
         patience = guest.patience()
-        self._timer = self.loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
+        self._timer = self._loop.call_later(patience + _EARLY_S if patience else 0, self._turn)
         if guest.is_done and not self.done.done():
             self.done.set_result(None)
 
-    def _end(self) -> None:
-        self._over = True
-        self.loop.remove_reader(self.guest.fileno())
+    def exit(self, why: BaseException) -> None:
+        """Have `run` raise `why`."""
+        self.leave()
+        if not self.done.done():
+            self.done.set_exception(_Ended(why))
+
+    def leave(self) -> None:
+        """No turn is taken any more; said again it changes nothing."""
+        if not self._over:
+            self._over = True
+            self._loop.remove_reader(self.guest.fileno())
 
 
 class _Ended(Exception):  # noqa: N818 - no error
@@ -167,15 +247,23 @@ class _Ended(Exception):  # noqa: N818 - no error
         self.why = why
 
 
-async def _serve(start: Callable[[], None], done: asyncio.Future[None], tasks: Tasks, stop: Callable[[], None]) -> None:
-    start()
-    await done
-    await tasks.end()
-    stop()
+async def _serve(worker: _Selection | _Visit, service: Service, tasks: Tasks) -> None:
+    try:
+        await service.begin(worker.exit)
+        worker.start()
+        await worker.done
+        await service.end()
+        await tasks.end()
+        worker.stop()
+    finally:  # an exit, too: what is closed with the loop may still say so
+        worker.leave()
 
 
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None]) -> None:
-    """Run the loop until `serving` is over, and close it."""
+    """Run the loop until `serving` is over, and close it. An exit leaves it as it is: the process ends anyway.
+
+    uvloop would close each transport with a warning, and, where warnings are errors, never come to an end of it.
+    """
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(serving)
@@ -183,7 +271,7 @@ def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None]) ->
         raise ended.why from None
     finally:
         serving.close()
-        loop.close()
+    loop.close()
 
 
 @hookimpl

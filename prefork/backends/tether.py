@@ -145,6 +145,12 @@ class Tether:
         for fd in (self._statm, self.wakeup_fd, wakeup):
             os.close(fd)
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the drain's deadline; what a drain may take, where there is none yet."""
+        most = self.settings.drain_timeout_ns
+        return max(0, min(self.drain_by - time.monotonic_ns(), most)) / 1e9
+
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def turn_began(self, now: int) -> None:
@@ -163,6 +169,10 @@ class Tether:
         if self._outbox:
             self._send()
             self._plan()
+
+    def busy_at_least(self, ns: int) -> None:
+        """The loop has been busy for so long in all: where it works outside of turns."""
+        self._busy = max(self._busy, ns)
 
     def tick(self, now: int) -> None:
         """Do what is due of: the beat, the end of a back-off, a record to send again."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prefork.app.blocking import BLOCKING
 from prefork.backends.blocking import BlockingTurns, adopt_blocking
 from prefork.backends.contract import CONTRACT, hookimpl
-from prefork.backends.crew import CrewOptions, Threads
+from prefork.backends.crew import CrewOptions, CrewTurns, Threads
 from prefork.backends.host import Host
 from prefork.backends.seat import SeatTurns
 
@@ -26,7 +26,12 @@ class ThreadsBackend:
 
     name = "threads"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "socket": "native", "wsgi": "native"}
+    styles: Mapping[Style, Support] = {
+        "session": "native",
+        "streams": "bridged",
+        "socket": "native",
+        "wsgi": "native",
+    }
     options = CrewOptions
 
     def adopt(self, app: App, _options: object, /) -> None:
@@ -37,8 +42,18 @@ class ThreadsBackend:
         """Serve `app` until the worker is done."""
         assert isinstance(options, CrewOptions)
         tether.gate.hold_at_most(options.max_threads)
-        kind = BlockingTurns if app.style in BLOCKING else SeatTurns
-        kind(Host(app, tether), tether, listeners, Threads()).run()
+        _turns(app)(Host(app, tether), tether, listeners, Threads()).run()
+
+
+def _turns(app: App) -> type[CrewTurns]:
+    """How an app of this style is served."""
+    if app.style in BLOCKING:
+        return BlockingTurns
+    if app.style == "streams":
+        from prefork.backends.stream_seat import StreamTurns  # noqa: PLC0415 - asyncio is for who uses it
+
+        return StreamTurns
+    return SeatTurns
 
 
 @hookimpl

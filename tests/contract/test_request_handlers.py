@@ -96,9 +96,9 @@ def test_a_drain_ends_a_handler_by_the_end_of_its_input(start: Workers) -> None:
 
 def test_a_server_class_may_refuse_and_deal_with_errors(start: Workers) -> None:
     worker = start(Choosy.app_of(Handler))
-    first, second = worker.connect(opened=False), worker.connect(opened=False)
-    second.is_over()
+    first = worker.connect(opened=False)
     worker.noted("setup")
+    worker.connect(opened=False).is_over()
     first.say("fail")
     first.is_over()
     worker.noted("finish", "handled")

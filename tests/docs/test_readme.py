@@ -74,5 +74,8 @@ def test_each_command_that_serves_is_one_that_check_accepts(command: str) -> Non
 
 
 def test_there_are_examples() -> None:
-    assert named(README).keys() == {"echo.py", "prefork.toml", "serve_echo.py", "test_echo.py"}
-    assert len(COMMANDS) == 2
+    assert named(README).keys() == {
+        *("echo.py", "prefork.toml", "serve_echo.py", "test_echo.py"),
+        *("hello.py", "main.py"),
+    }
+    assert len(COMMANDS) == 4

@@ -69,14 +69,20 @@ def _allow_files(count: int) -> None:
 class Workers:
     """Starts workers of one loop: `start(Session, max_sessions=1)`; Scripted unless another kind is given."""
 
-    def __init__(self, backend: str, options: Mapping[str, Any]) -> None:
-        """Raises ConfigError when the backend can't be loaded, or has no such options."""
+    def __init__(
+        self, backend: str, options: Mapping[str, Any], usual: Callable[[], Session[Any]] | App = Scripted
+    ) -> None:
+        """`usual`: what is served where a test doesn't say. Raises ConfigError for a backend without such options."""
+        self._usual = usual
         self._backend = _load(backend)
         self._options = make_options(self._backend, options)
         self._workers: list[Worker] = []
 
-    def __call__(self, make: Callable[[], Session[Any]] | App = Scripted, **conditions: Unpack[Conditions]) -> Worker:
+    def __call__(
+        self, make: Callable[[], Session[Any]] | App | None = None, **conditions: Unpack[Conditions]
+    ) -> Worker:
         """One more, which is READY."""
+        make = make or self._usual
         app = make if isinstance(make, App) else App(make, style="session")
         self._workers.append(worker := Worker(self._run, app, conditions))
         if conditions.get("ready", True):
@@ -144,6 +150,7 @@ class Worker:
         logger.handlers = [logging.StreamHandler(os.fdopen(self._log, "w"))]
         logger.setLevel(logging.INFO)
         logger.propagate = False
+        logging.getLogger().handlers = []  # a worker has none, and a test runner may
 
     # -- clients -------------------------------------------------------------------------------------------------------
 
