@@ -93,8 +93,7 @@ class PreforkTCPServer(RequestServer):
         on, TypeError for attributes that would not reach the handlers.
         """
         from prefork.app.naming import name_of  # noqa: PLC0415 - a worker imports this module, and needs none of it
-        from prefork.master.master import Setup, own_sys_path, run_master  # noqa: PLC0415
-        from prefork.master.serve import named_config  # noqa: PLC0415
+        from prefork.master.serve import named_config, serve_config  # noqa: PLC0415
 
         if lost := [*(vars(self).keys() - _OWN)]:
             kind = type(self).__qualname__
@@ -103,7 +102,7 @@ class PreforkTCPServer(RequestServer):
         config = named_config(app, listen=[self._table()], **self._settings)
         self._stop = _stop_this_process
         try:
-            run_master(config, Setup(lambda: config, own_sys_path(), None, None, self._bound, alone=False))
+            serve_config(config, self._bound)
         finally:
             self._stop = None
 

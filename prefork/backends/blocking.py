@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prefork.backends.crew import Crew, CrewOptions
     from prefork.backends.host import Host
     from prefork.backends.tether import Tether
+    from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.session")
 
@@ -104,7 +105,7 @@ class BlockingTurns(CrewTurns):
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> BlockingSession:
         """A thread for the connection."""
-        self.free -= 1
+        self.free -= 1  # over TLS as well: the thread shakes hands
         return BlockingSession(self, connection, peer, listener)
 
 
@@ -123,6 +124,7 @@ class BlockingSession:
         self._family = self.connection.family
         self._closing = Lock()
         self._is_closed = self._is_expired = False
+        self._tls = turns.host.tls_of(listener)
         self._looked = False
 
     # -- for the serving loop ------------------------------------------------------------------------------------------
@@ -176,6 +178,12 @@ class BlockingSession:
         info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED_END)
         return int.from_bytes(info[_LAST_DATA_RECEIVED:], sys.byteorder) * 1_000_000 >= QUIET_NS
 
+    def _turned_away(self) -> None:
+        """The thread is free, and there was no session."""
+        self._turns.door.held.discard(self)
+        self._turns.free += 1
+        self._turns.door.turned_away()
+
     def _over(self) -> None:
         """The thread is free, and the connection closed."""
         self._turns.door.held.discard(self)
@@ -187,6 +195,10 @@ class BlockingSession:
     def live(self) -> None:
         """Serve the session to its end."""
         post = self._turns.host.post
+        if self._tls is not None and not self._shake_hands(self._tls):
+            self._close()
+            post(self._turned_away)
+            return
         try:
             self._turns.code(self)
         except LEAVING as error:
@@ -197,6 +209,24 @@ class BlockingSession:
             self._close()
         finally:
             post(self._over)
+
+    def _shake_hands(self, tls: ServerTls) -> bool:
+        """Speak TLS from now on; False: the peer doesn't.
+
+        An end of input that no alert announced, such as a drain makes, is one all the same: else OpenSSL 3 would answer
+        it by an alert, and the peer would not read an orderly end.
+        """
+        import ssl  # noqa: PLC0415 - for who uses it, and loaded by then
+
+        tls.context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+        self.connection.settimeout(tls.handshake_timeout_ns / 1e9)
+        try:
+            self.connection = tls.context.wrap_socket(self.connection, server_side=True)
+        except OSError as error:
+            _log.info("no session with %s: TLS handshake: %s", address(self.peer), error)
+            return False
+        self.connection.settimeout(None)
+        return True
 
     def _failed(self, error: BaseException) -> None:
         """Tell it once: what a peer or a deadline brought about as a warning, any other as the error that it is."""
@@ -226,6 +256,10 @@ class BlockingSession:
             self._is_closed = True
         if connection.fileno() < 0:
             return
+        if self._tls is not None:
+            with contextlib.suppress(OSError, ValueError):  # the peer's own last word is not waited for
+                connection.settimeout(0)
+                connection.unwrap()  # type: ignore[attr-defined]
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
             if _unread(connection.fileno()):  # what is left unread would make the close a reset

@@ -15,6 +15,7 @@ from prefork import App, wire
 from prefork.testing.contract.client import Client, dial
 from prefork.testing.contract.harness import MS, Worker, Workers
 from prefork.testing.contract.scripted import INSIDE, block, is_main, note
+from prefork.testing.contract.tls_client import certificates
 from prefork.testing.contract.waiting import until
 
 if TYPE_CHECKING:
@@ -423,3 +424,26 @@ def test_an_operator_s_signal_reaches_the_master_while_all_threads_block(start: 
     meet(worker)
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.hear() == wire.Request("drain", "operator")
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+def test_over_tls_the_handler_s_socket_speaks_it_and_a_drain_ends_its_input(start: Workers) -> None:
+    worker = start(App(echo), tls=certificates().server)
+    client = meet(worker)
+    echoes(client)
+    worker.want(wire.WANT_DRAIN)
+    client.is_over()
+    assert worker.ended() == 0
+    worker.noted("eof")
+
+
+def test_who_does_not_speak_tls_makes_no_session(start: Workers) -> None:
+    worker = start(App(echo), tls=certificates().server)
+    with dial(worker.listeners[0]) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        until(lambda: worker.slot[wire.REFUSED] == 1)
+    worker.holds(0)
+    assert ["no session with 127.0.0.1" in line for line in worker.log] == [True]
+    echoes(meet(worker))

@@ -14,6 +14,7 @@ import prefork.app.wsgi
 from prefork import App, wire
 from prefork.testing.contract.harness import MS, Worker, Workers
 from prefork.testing.contract.scripted import block, note
+from prefork.testing.contract.tls_client import certificates
 from prefork.testing.contract.waiting import elapse, until
 from tests.contract.test_blocking import LOOPS
 
@@ -118,7 +119,7 @@ class Browser:
 
     def __init__(self, worker: Worker) -> None:
         self.client: Client = worker.connect(opened=False)
-        self.socket: socket.socket = self.client.socket
+        self.socket: Any = self.client.socket
 
     def asks(self, path: str, *headers: str, body: bytes = b"", method: str = "GET") -> None:
         head = "".join(f"{line}\r\n" for line in (f"{method} {path} HTTP/1.1", "Host: test", *headers))
@@ -217,6 +218,14 @@ def test_a_unix_socket_is_served(start: Workers, tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
         assert Browser(start(App(app), listeners=[listener])).gets("/flags", "X: y").startswith("True True False http")
+
+
+def test_over_tls_the_scheme_is_https(start: Workers) -> None:
+    worker = start(App(app), tls=certificates().server)
+    client = worker.connect(opened=False)
+    client.socket.sendall(b"GET /flags HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+    assert b"True True False https 127.0.0.1" in client.rest()
+    worker.ends(1)
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_each_command_that_serves_is_one_that_check_accepts(command: str) -> Non
 
 def test_there_are_examples() -> None:
     assert named(README).keys() == {
-        *("echo.py", "prefork.toml", "serve_echo.py", "test_echo.py"),
+        *("echo.py", "prefork.toml", "requests.csv", "serve_echo.py", "test_echo.py"),
         *("hello.py", "main.py", "pages.py", "capitals.py"),
     }
     assert len(COMMANDS) == 6
