@@ -13,10 +13,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefork.backends.blocking import adopt_blocking
 from prefork.backends.contract import CONTRACT, hookimpl
+from prefork.backends.crew import CrewOptions
 from prefork.backends.guest import Guest
 from prefork.backends.host import Host
-from prefork.backends.service import CarryingService, Service
+from prefork.backends.service import BridgedService, CarryingService, Service
 from prefork.backends.tasks import Tasks
 from prefork.backends.turn_selector import TurnSelector
 
@@ -36,7 +38,7 @@ _EARLY_S = 0.001
 
 
 @dataclass(frozen=True)
-class AsyncioOptions:
+class AsyncioOptions(CrewOptions):
     """`[backends.asyncio]`."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
@@ -45,6 +47,7 @@ class AsyncioOptions:
     """For ASGI apps: settings of uvicorn's, by their names in `uvicorn.Config`, but for those that are the pool's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loop not in _LOOPS:
             raise ValueError(f"loop {self.loop!r} is not known; there are: {', '.join(_LOOPS)}")
         if self.loop == "uvloop" and _uvloop() is None:
@@ -65,13 +68,16 @@ class AsyncioBackend:
         "coroutine": "native",
         "streams": "native",
         "protocol": "native",
+        "socket": "bridged",
         "asgi": "native",
+        "wsgi": "bridged",
     }
     options = AsyncioOptions
 
     def adopt(self, app: App, options: object, /) -> None:
         """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
         assert isinstance(options, AsyncioOptions)
+        adopt_blocking(app)
         if app.style == "asgi":
             from prefork.backends.asgi import configure  # noqa: PLC0415 - uvicorn is for who uses it
 
@@ -111,6 +117,8 @@ def _service(app: App, options: AsyncioOptions, tether: Tether) -> Service:
             from prefork.backends.asgi import AsgiService  # noqa: PLC0415
 
             return AsgiService(app.handler, options.uvicorn, tether)
+        case "socket" | "wsgi":
+            return BridgedService(options)
         case _:
             return Service()
 

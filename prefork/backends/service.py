@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from prefork.backends.blocking import bridged
 from prefork.backends.carrying import CarryingTurns
 from prefork.backends.transports import exception_handler
 from prefork.backends.turns import Turns
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from prefork.backends.crew import CrewOptions
     from prefork.backends.host import Host
     from prefork.backends.tether import Tether
     from prefork.backends.transports import Carried
@@ -41,6 +43,17 @@ class Service:
 
     async def end(self) -> None:
         """The last session is over."""
+
+
+class BridgedService(Service):
+    """Sessions that may block, each in a thread beside the loop."""
+
+    def __init__(self, options: CrewOptions) -> None:
+        self._options = options
+
+    def turns(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> Turns:
+        """The worker's turns."""
+        return bridged(host, tether, listeners, self._options)
 
 
 class CarryingService(Service):

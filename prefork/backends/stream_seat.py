@@ -16,7 +16,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.backends.seat import SeatTurns, raise_it
+from prefork.backends.crew import CrewTurns, leave
 from prefork.backends.streams import StreamSession
 from prefork.backends.tasks import stands
 from prefork.backends.transports import exception_handler
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prefork.app.app import App
+    from prefork.backends.crew import Crew
     from prefork.backends.host import Host
-    from prefork.backends.seat import Crew
     from prefork.backends.tether import Tether
     from prefork.backends.transports import Carried
     from prefork.tls import ServerTls
@@ -41,7 +41,7 @@ class LoopDesk:
 
     def __init__(self, crew: Crew) -> None:
         """Raises OSError when there is nobody to sit here."""
-        crew.poller()
+        crew.hire()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def furnish(self) -> None:
@@ -63,7 +63,7 @@ class LoopDesk:
         return loop
 
 
-class StreamTurns(SeatTurns):
+class StreamTurns(CrewTurns):
     """The serving loop: sessions get a thread and a loop instead of a place in its epoll."""
 
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
@@ -76,7 +76,7 @@ class StreamTurns(SeatTurns):
         if not self.loops:
             self.loops.append(LoopDesk(self.crew))
         self.loops[-1].furnish()
-        return super(SeatTurns, self).accept(listener, family)
+        return super().accept(listener, family)
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> StreamSeat:
         """A seat for the connection."""
@@ -124,10 +124,10 @@ class StreamSeat:
         loop = self._loop
         asyncio.set_event_loop(loop)
         try:
-            loop.set_exception_handler(partial(exception_handler, raise_it, (self._session,)))
+            loop.set_exception_handler(partial(exception_handler, leave, (self._session,)))
             loop.run_until_complete(self._serve())
         except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
-            self._turns.host.post(raise_it, error)
+            self._turns.host.post(leave, error)
         else:
             loop.close()
             self._turns.host.post(self._over)

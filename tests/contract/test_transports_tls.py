@@ -49,7 +49,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Workers]:
     loop, style = request.param.split()
     app = App(Upper) if style == "protocol" else App(upper)
     backend, options = ("threads", {}) if loop == "threads" else ("asyncio", {"loop": loop})
-    with Workers(backend, options, certificates().server, usual=app) as start:
+    with Workers(backend, options, app, tls=certificates().server) as start:
         yield start
 
 
@@ -124,7 +124,7 @@ async def scheme(scope: dict[str, Any], _receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_an_asgi_app_is_told_https(loop: str) -> None:
-    with Workers("asyncio", {"loop": loop}, certificates().server, usual=App(scheme)) as start:
+    with Workers("asyncio", {"loop": loop}, App(scheme), tls=certificates().server) as start:
         worker = start()
         client = worker.connect(opened=False)
         client.socket.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")

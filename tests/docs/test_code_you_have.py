@@ -29,9 +29,14 @@ STYLES, README = DOCS / "STYLES.md", ROOT / "README.md"
 def served(folder: Path, command: str) -> Iterator[int]:
     """The port of what a command in the folder serves; it is stopped in good order."""
     words = [*shlex.split(command)[1:], "--control", "false"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "prefork", *words], cwd=folder, stderr=subprocess.PIPE, text=True
-    ) as master:
+    with running_command([sys.executable, "-m", "prefork", *words], folder) as port:
+        yield port
+
+
+@contextmanager
+def running_command(command: list[str], folder: Path) -> Iterator[int]:
+    """The same of any command."""
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as master:
         try:
             assert master.stderr is not None
             port = next(
@@ -93,3 +98,40 @@ def test_the_two_of_the_readme(tmp_path: Path) -> None:
         assert say(port, b"you\n", b"\n") == b"hello you\n"
     with served(tmp_path, fastapi) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/").json() == "hello"
+
+
+@pytest.mark.parametrize("loop", ["selectors", "asyncio", "threads"])
+def test_the_handler_of_sockets(tmp_path: Path, loop: str) -> None:
+    write(tmp_path, STYLES)
+    (tmp_path / "prefork.toml").unlink()
+    (command,) = re.findall(r"`(prefork serve reversed\.py:handle [^`]+)`", STYLES.read_text())
+    command = command.replace("threads", loop) + " --listen tcp://127.0.0.1:0"
+    with served(tmp_path, command) as port:
+        assert say(port, b"abc\n12\n", b"21\n") == b"cba\n21\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "script", "said", "heard"),
+    [(STYLES, "counted.py", b"", b"hello 127.0.0.1\n"), (README, "capitals.py", b"abc\n", b"ABC\n")],
+)
+def test_the_programs_on_socketserver(tmp_path: Path, document: Path, script: str, said: bytes, heard: bytes) -> None:
+    write(tmp_path, document)
+    with running_command([sys.executable, script], tmp_path) as port:
+        assert say(port, said, b"\n") == heard
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "threads"])
+def test_the_wsgi_app(tmp_path: Path, loop: str) -> None:
+    write(tmp_path, STYLES)
+    (tmp_path / "prefork.toml").unlink()
+    (command,) = re.findall(r"`(prefork serve plain\.py:app [^`]+)`", STYLES.read_text())
+    with served(tmp_path, command.replace("threads", loop) + " --listen tcp://127.0.0.1:0") as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/").text == "hello\n"
+
+
+def test_the_flask_app_of_the_readme(tmp_path: Path) -> None:
+    write(tmp_path, README)
+    (tmp_path / "prefork.toml").unlink()
+    (command,) = re.findall(r"^    (prefork serve pages.*)$", README.read_text(), re.MULTILINE)
+    with served(tmp_path, re.sub(r":\d+$", ":0", command)) as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/").text == "hello"

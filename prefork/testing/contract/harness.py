@@ -81,10 +81,11 @@ class Workers:
         self,
         backend: str,
         options: Mapping[str, Any],
-        tls: TlsSettings | None = None,
         usual: Callable[[], Session[Any]] | App = Scripted,
+        *,
+        tls: TlsSettings | None = None,
     ) -> None:
-        """`tls`: unless a worker's conditions say another; `usual`: what is served where a test doesn't say.
+        """`usual`: what is served where a test doesn't say; `tls`: unless a worker's conditions say another.
 
         Raises ConfigError for an unknown backend or options.
         """
