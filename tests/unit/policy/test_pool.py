@@ -174,6 +174,12 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
             id="what is older than hold is forgotten",
         ),
         pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED._replace(window=((NOW - s(30) + 1, 3), (NOW - s(3), 5))),
+            [],
+            id="to the nanosecond",
+        ),
+        pytest.param(
             pool(*map(serving, range(1, 6)), serving(6, paused_by=OPERATOR)),
             WATCHED._replace(window=((NOW - s(9), 9),)),
             ["retire 1 surplus", "retire 2 surplus"],
