@@ -6,7 +6,7 @@ later, from the agenda. So a look at the same instant again would say nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
@@ -18,13 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.policy.config import PoolConfig
-    from prefork.policy.memory import Plan
     from prefork.policy.model import Decision
     from prefork.simulation.house import House
     from prefork.simulation.molds import Molds
     from prefork.simulation.scene import Scene
 
-    Decide = Callable[[PoolConfig, PoolView, Memory], Plan]
+    Decide = Callable[[PoolConfig, PoolView, Any], "Planned"]
+
+
+class Planned(Protocol):
+    """What a look comes to. `memory` is the policy's own, and its next look's; the first look gets an empty Memory."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """In the order in which to perform them."""
+
+    @property
+    def next_check_at(self) -> int | None:
+        """When to look again at the latest."""
+
+    @property
+    def memory(self) -> Any:  # noqa: ANN401 - the policy's own
+        """For the next look."""
 
 
 class Policy:
@@ -41,7 +56,7 @@ class Master:
     """Looks when it is told to."""
 
     def __init__(self, policy: Policy, scene: Scene, house: House, molds: Molds) -> None:
-        self.memory = Memory()
+        self.memory: Any = Memory()
         self._policy = policy
         self._scene = scene
         self._house = house
@@ -51,7 +66,7 @@ class Master:
         self._beat_at = 0
         """When views must be made anew, for the loops have beaten."""
 
-    def look(self) -> Plan:
+    def look(self) -> Planned:
         """View, decide, perform; then know when to look again."""
         policy, house, listener = self._policy, self._house, self._scene.listener
         view = self.view()
@@ -87,6 +102,7 @@ class Master:
             arrivals=over + held.value,
             completions=over,
             held_ns=held.area_at(now),
+            busy_ns=self._scene.loops.busy_ns(now),
             spawn_ns=self._molds.spawn_ns,
         )
 
