@@ -21,12 +21,12 @@ LEVELS = 4
 
 
 class Forms:
-    """Room for 3/4 of `2 ** bits` forms."""
+    """Room for 3/4 of `2 ** bits` forms, which processes have to share."""
 
     def __init__(self, bits: int = 20) -> None:
         self._words = memoryview(mmap(-1, 8 << bits)).cast("Q")
         self._mask = (1 << bits) - 1
-        self._room = 3 << bits - 2
+        self.room = 3 << bits - 2
 
     def claim(self, form: Form, left: int) -> bool:
         """Tell whether it is new, or was met with fewer levels to go; it is no longer. Raises MemoryError when full."""
@@ -38,8 +38,8 @@ class Forms:
                     return False
                 break
             place = place + 1 & self._mask
-        self._room -= 1
-        if self._room < 0:
+        self.room -= 1
+        if self.room < 0:
             raise MemoryError(f"{len(words)} words are too few for the forms of this search")
         words[place] = name << LEVELS | left + 1
         return True

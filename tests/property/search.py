@@ -128,7 +128,7 @@ class _Search:
 def _share_out(one: _Search, frontier: list[Node], cores: int) -> Found:
     """Search the last levels, each process from every so many-th of the frontier; what it found before counts once."""
     context = multiprocessing.get_context("fork")
-    one.found = Found(0, 0, 0)
+    one.found, one.forms.room = Found(0, 0, 0), one.forms.room // cores
     parts = []
     for place in range(cores):
         ours, theirs = context.Pipe(duplex=False)
