@@ -395,6 +395,9 @@ def test_a_paused_worker_that_is_empty_is_looked_at_when_the_growth_is_past() ->
     assert said(plan) == ["resume 2 static_size"]
     assert plan.next_check_at == NOW + s(1)
     assert plan.memory.demand.grew_at == NOW
+    grown = STARTED._replace(demand=Estimates(grew_at=NOW - s(0.5)))
+    later = plan_for(static, of(busy(1), busy(2), serving(3, paused_by=POLICY)), grown)
+    assert later.next_check_at == NOW + s(0.5)
 
 
 def test_while_one_waits_the_load_is_looked_at_as_often_as_that_may_last() -> None:
