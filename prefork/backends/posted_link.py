@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.backends.ends import CLOSED
 from prefork.backends.socket_link import SocketLink
+from prefork.backends.tls_link import TlsLink
 
 if TYPE_CHECKING:
     import select
-    import socket
     from collections.abc import Callable
 
     from prefork.app.framing import Framer
     from prefork.app.session import R, Timer
     from prefork.backends.host import Host
     from prefork.backends.pending import LinkHold
+    from prefork.backends.socket_link import Connection
 
 
 class PostedLink(SocketLink):
@@ -27,7 +28,7 @@ class PostedLink(SocketLink):
         self,
         host: Host,
         poller: select.poll,
-        connection: socket.SocketType,
+        connection: Connection,
         names: tuple[object, object],
         ident: Callable[[], object],
     ) -> None:
@@ -108,6 +109,12 @@ class PostedLink(SocketLink):
         promise = PostedTimer(self)
         self._do(promise.make, super().call_later, seconds, fn, *args)
         return promise
+
+
+class TlsPostedLink(TlsLink, PostedLink):
+    """The same over TLS."""
+
+    __slots__ = ()
 
 
 class PostedTimer:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import require_backend, require_options
 from prefork.layers import load, require_app
+from prefork.master.tls import check_tls
 from prefork.places import SUFFIX, control_folder
 from prefork.policy.limits import explain
 
 if TYPE_CHECKING:
+    from prefork.config import Listener
     from prefork.layers import Loaded
 
 DEFAULT = "default"
@@ -31,6 +33,7 @@ def check(*words: Typed, **said: Typed | list[Typed]) -> int:
     require_app(loaded)
     require_backend(loaded)
     require_options(loaded)
+    check_tls(loaded.config)
     print(block(lines(loaded)))  # noqa: T201 - the command's output
     return 0
 
@@ -40,7 +43,7 @@ def lines(loaded: Loaded) -> list[Line]:
     config = loaded.config
     control = "none" if config.control is False else str(config.control or f"{control_folder()}/PID{SUFFIX}")
     values = {"app": config.app, "backend": config.backend, "control": control, "name": config.name}
-    values["listen"] = ", ".join(f"{one.url} (backlog {one.backlog})" for one in config.listen)
+    values["listen"] = ", ".join(_listener(one) for one in config.listen)
     top = [Line(field, values[field], _origin(loaded, field)) for field in type(config).model_fields if field in values]
     options = [
         Line(f"backends.{name}.{key}", repr(value), _origin(loaded, f"backends.{name}.{key}"))
@@ -56,6 +59,12 @@ def lines(loaded: Loaded) -> list[Line]:
     if loaded.auto:
         pool = [_with_arithmetic(line, loaded.auto) for line in pool]
     return [*top, *options, *pool]
+
+
+def _listener(one: Listener) -> str:
+    tls = "" if one.tls is None else f", TLS {one.tls.min_version} and later by {one.tls.cert}"
+    asks = "" if one.tls is None or one.tls.client_ca is None else f", clients by {one.tls.client_ca}"
+    return f"{one.url} (backlog {one.backlog}{tls}{asks})"
 
 
 def block(rows: list[Line]) -> str:

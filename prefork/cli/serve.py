@@ -13,6 +13,7 @@ from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import require_backend
 from prefork.errors import PreforkError
 from prefork.layers import load, require_app
+from prefork.master.tls import check_tls
 
 if TYPE_CHECKING:
     from prefork.layers import Sources
@@ -25,6 +26,7 @@ def serve(*words: Typed, **said: Typed | list[Typed]) -> int:
     loaded = load(sources)
     require_app(loaded)
     require_backend(loaded)
+    check_tls(loaded.config)
     return become_master(sources)
 
 

@@ -21,11 +21,16 @@ from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.config import ServerConfig
     from prefork.log import Sink
     from prefork.master.facts import Fact, Performed
+    from prefork.master.journal import Journal
     from prefork.master.kernel import Kernel
     from prefork.master.records import MoldRecord, WorkerRecord
     from prefork.master.scoreboard import Scoreboard
+    from prefork.master.shadow import Shadow
     from prefork.policy.model import Because, Decision, WorkerId
 
 _log = logging.getLogger("prefork.master")
@@ -67,8 +72,22 @@ class Folder:
 class Reporter:
     """Speaks for one master."""
 
-    def __init__(self, kernel: Kernel, board: Scoreboard, sink: Sink, config_file: str | None, urls: list[str]) -> None:
+    def __init__(  # noqa: PLR0913 - whose news it tells
+        self,
+        kernel: Kernel,
+        board: Scoreboard,
+        sink: Sink,
+        config_file: str | None,
+        urls: list[str],
+        *,
+        journal: Journal | None = None,
+        shadow: Shadow | None = None,
+        origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
+    ) -> None:
         self._kernel = kernel
+        self._journal = journal
+        self._shadow = shadow
+        self._origins = origins
         self._board = board
         self._sink = sink
         self._config_file = config_file
@@ -169,6 +188,7 @@ class Reporter:
                 for url, queue in zip(self._urls, self._kernel.queues(), strict=True)
             ],
             "workers": workers,
+            "shadow": self._shadow.status(now) if self._shadow is not None else None,
             "decisions": self._decision_rows(now),
             "withheld": [
                 {
@@ -185,6 +205,15 @@ class Reporter:
     def view(self) -> dict[str, Any]:
         """The policy's own view at this instant, as `prefork.testing` reads it."""
         return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
+
+    def policy(self) -> dict[str, Any]:
+        """The [pool] table in force, where each of its settings comes from, and the journal's folder."""
+        board = self._board
+        return {
+            "config": board.pool.model_dump(mode="json"),
+            "origins": self._origins(board.config),
+            "journal": self._journal.path if self._journal is not None else None,
+        }
 
     def _master_row(self, workers: list[dict[str, Any]], now: int) -> dict[str, Any]:
         board = self._board
@@ -212,6 +241,7 @@ class Reporter:
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,
             "log_lines_dropped": self._sink.dropped + board.dropped(self._kernel),
+            "journal": self._journal.status() if self._journal is not None else None,
         }
 
     def _accept_wait(self) -> tuple[int, int | None] | None:

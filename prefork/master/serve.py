@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from prefork.app.naming import name_of
 from prefork.config import ServerConfig
 from prefork.errors import ConfigError
+from prefork.layers import policy_of
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import shape
 from prefork.master.master import Setup, own_sys_path, run_master
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    from prefork.config import Listener
+    from prefork.config import JournalConfig, Listener
     from prefork.policy.config import PoolConfig
 
 
@@ -31,6 +32,8 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     backends: dict[str, dict[str, Any]] | None = None,
     control: str | Path | Literal[False] | None = None,
     name: str = "prefork",
+    journal: JournalConfig | None = None,
+    shadow: str | Path | None = None,
 ) -> None:
     """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
 
@@ -39,8 +42,30 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     are left for their starter to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never
     SystemExit) when the pool can't start or go on.
     """
-    config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
-    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, alone=False))
+    config = named_config(
+        app,
+        listen=listen,
+        pool=pool,
+        backend=backend,
+        backends=backends,
+        control=control,
+        name=name,
+        journal=journal,
+        shadow=shadow,
+    )
+    run_master(
+        config,
+        Setup(
+            lambda: config,
+            own_sys_path(),
+            app_path=None,
+            config_file=None,
+            announce=lambda _: None,
+            origins=lambda _: {},
+            policy_of=policy_of,
+            alone=False,
+        ),
+    )
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig

@@ -26,10 +26,12 @@ from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
+from prefork.tls import TlsSettings
 
 if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.backends.contract import Backend
+    from prefork.tls import ServerTls
 
 _MAX_FDS = 253
 """SCM_MAX_FD: as many as one message carries."""
@@ -43,6 +45,8 @@ class Loaded(NamedTuple):
     backend: Backend
     options: object
     listeners: list[socket.socket]
+    tls: dict[object, ServerTls]
+    """By the name of the listener."""
     memory: int
     """The descriptor of the shared memory."""
     sink: log.Sink
@@ -102,14 +106,15 @@ class Mold:
         memory, sink_fd, *listener_fds = fds
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")
+        listeners = [Socket(fileno=fd) for fd in listener_fds]
         try:
             app, backend, options = _import(settings)
+            tls = _open_tls(settings, listeners)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
             return None
-        listeners = [Socket(fileno=fd) for fd in listener_fds]
-        return Loaded(settings, app, backend, options, listeners, memory, sink)
+        return Loaded(settings, app, backend, options, listeners, tls, memory, sink)
 
     def _fork(self, loaded: Loaded, record: wire.Record, fds: list[int]) -> None:
         if not isinstance(record, wire.Fork):
@@ -167,6 +172,18 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     app = load_app(settings.app)
     require_style(app, settings.backend, backend)
     return app, backend, options
+
+
+def _open_tls(settings: MoldSettings, listeners: list[socket.socket]) -> dict[object, ServerTls]:
+    """By listener; after the app's import, for a loop may patch `ssl`. Raises ConfigError."""
+    opened: dict[object, ServerTls] = {}
+    for url, listener, tls in zip(settings.listeners, listeners, settings.tls, strict=True):
+        if tls is not None:
+            import prefork.backends.handshake  # noqa: F401, PLC0415 - now, so that workers share its memory
+            from prefork.tls_context import open_tls  # noqa: PLC0415 - `ssl` is for who uses it
+
+            opened[listener.getsockname()] = open_tls(url, TlsSettings(**tls))
+    return opened
 
 
 def _ignore_operator() -> None:

@@ -112,6 +112,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         sys_path=sys.path,
         app_path=None,
         listeners=["tcp://127.0.0.1:0"],
+        tls=[None],
         name="test",
         master=os.getpid(),
         max_sessions=0,

@@ -52,8 +52,8 @@ USAGE = {
     "a command like no other": (
         "xyzzy",
         (
-            "'xyzzy': unknown command; known: serve, check, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "'xyzzy': unknown command; known: serve, check, simulate, tune, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "an app for a command": (
@@ -63,8 +63,8 @@ USAGE = {
     "a flag for a command": (
         "--listen tcp://h:1",
         (
-            "--listen: a command comes first: serve, check, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "--listen: a command comes first: serve, check, simulate, tune, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "a word for a number": ("check echo.py:Echo --max-workers many", "--max-workers: 'many' is not a whole number"),

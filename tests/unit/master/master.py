@@ -65,6 +65,7 @@ def _settings(config: ServerConfig) -> MoldSettings:
         sys_path=[],
         app_path=None,
         listeners=[],
+        tls=[],
         name="fake",
         master=1,
         max_sessions=limits.max_sessions,

@@ -58,13 +58,13 @@ def test_lines_are_read_as_they_are_needed() -> None:
         ("timestamp,value\n", "the trace has 0 rows of counts"),
         ("0,5\n1,5\n", "line 1: 0,5 is no header"),
         ("2014-04-10 00:04:00,5\n", "line 1: 2014-04-10 00:04:00,5 is no header"),
-        ("t,n\n0,5\n60,5\n30,5\n", "line 4: 30 is before the line above: sort by the first column"),
-        ("t,n\n0,5\n60,-5\n", "line 3: count -5 is negative"),
-        ("t,n\n0,5\n60\n", "line 3: 60 has no second column"),
-        ("t,n\n0,5\n60,many\n", "line 3: count 'many' is no number"),
-        ("t,n\n0,5\n60,nan\n", "line 3: count 'nan' is no number"),
+        ("t,n\n0,5\n60,5\n30,5\n", "line 4: 30 is before the line above: sort the lines"),
+        ("t,n\n0,5\n60,-5\n", "line 3: n -5 is negative"),
+        ("t,n\n0,5\n60\n", "line 3: 60 has no column n"),
+        ("t,n\n0,5\n60,many\n", "line 3: n 'many' is no number"),
+        ("t,n\n0,5\n60,nan\n", "line 3: n 'nan' is no number"),
         ("t,n\n0,5\nnoon,5\n", "line 3: 'noon' is no instant"),
-        ("t,n\n1398902340000,5\n", "line 2: 1398902340000 is no instant in seconds: are these milliseconds"),
+        ("t,n\n1398902340000,5\n", "line 2: 1398902340000 is no instant in units of 1s: are these milliseconds"),
         ("t,n\n5,5\n5,5\n", "the trace has the same instant in every row"),
         ("t,n\n0,5\n0.001,5\n0.002,5\n99999999,5\n", "is an instant wrong"),
     ],
@@ -80,7 +80,7 @@ def test_a_malformed_trace_is_refused_in_one_line(text: str, sentence: str) -> N
     [
         ("t,tokens\n0,5\n", "the trace has no column 'length': it has t, tokens"),
         ("t,length\n0,5\n1,-5\n", "line 3: length -5 is negative"),
-        ("t,length\n0\n", "line 2: length '' is no number"),
+        ("t,length\n0\n", "line 2: 0 has no column length"),
     ],
 )
 def test_a_malformed_list_of_requests_is_refused_in_one_line(text: str, sentence: str) -> None:
