@@ -51,6 +51,7 @@ def test_with_one_member_less_there_are_fewer_places(worker: object, places: int
 def test_with_a_successor_there_is_a_spare_more_and_the_places_of_the_old_one_less() -> None:
     assert summary(census(4).replaced(ONE)) == ([1, 3, 5], [2, 4, 1], 3, 3, 13)
     assert census(4).replaced(ONE).places == 12
+    assert (census(4).replaced(ONE).open, census(4).replaced(ONE).booting) == (3, census(4).booting + 1)
     assert summary(census(0).replaced(ONE)) == ([1, 3, 5], [2, 4, 1], 3, 3, 13)
 
 

@@ -203,6 +203,13 @@ def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory:
     assert said(plan_for(SPARE, view, memory)) == expected
 
 
+def test_spares_of_which_hold_has_seen_too_few_for_this_queue_are_no_surplus() -> None:
+    config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=1, max_spare=2))
+    view, memory = pool(*map(serving, range(1, 9)), queue=4), WATCHED._replace(window=((NOW - s(9), 5),))
+    assert said(plan_for(config, view, memory)) == []
+    assert said(plan_for(config, view._replace(queue=3), memory)) == ["retire 1 surplus"]
+
+
 def test_spares_that_a_queue_asks_for_are_no_surplus() -> None:
     config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=1, max_spare=2))
     workers = [serving(name) for name in range(1, 6)]
