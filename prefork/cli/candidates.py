@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +37,7 @@ class Candidate(NamedTuple):
 
 def candidate(file: str | None, flag: str, host: Host) -> Candidate:
     """Return what the file says, as `serve` would read it; None: ./prefork.toml or defaults. Raises ConfigError."""
-    if file is not None and not Path(file).exists():
+    if file is not None and not os.path.exists(file):
         raise ConfigError(f"{flag} {file}: there is no such file")
     loaded = load_policy(file)
     return Candidate(_name(file), loaded.config.pool, _with_backlog(host, loaded), engine.decide)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.cli.tables import seconds
 from prefork.policy.units import NS
+from prefork.report.content import MOST_COLUMNS
 from prefork.simulation.figures import FIGURES, Figure, value_text
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _SHOWN = (
 """In the table; JSON has all."""
 
 FIGURES_BY = {figure.name: figure for figure in FIGURES}
-MOST_COLUMNS = 6
-"""With more candidates, each has a line of its own, of means."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,20 @@ class Comparison:
         lasted = seconds(self.plan.traffic.lasts_ns / NS)
         arrivals = _spread([outcome.figures["arrivals"] or 0 for outcome in self.outcomes[0]], FIGURES_BY["arrivals"])
         first, many = self.plan.seeds[0], len(self.plan.seeds)
-        seeds = f"seed {first}" if many == 1 else f"seeds {first} to {self.plan.seeds[-1]}: mean (least to most)"
+        spread = "means" if self.is_wide else "mean (least to most)"
+        seeds = f"seed {first}" if many == 1 else f"seeds {first} to {self.plan.seeds[-1]}: {spread}"
         spawn = self.candidates[0].host.spawn_time
         return [*self.load.told, f"{arrivals} connections in {lasted}, spawn time {spawn}, {seeds}"]
 
-    def rows(self, *, brief: bool = False) -> list[tuple[Figure, list[str]]]:
-        """Return each figure of the table with a cell for each candidate; `brief`: its mean alone."""
+    @property
+    def is_wide(self) -> bool:
+        """Whether each candidate has a line of its own, of means."""
+        return len(self.candidates) > MOST_COLUMNS
+
+    def rows(self) -> list[tuple[Figure, list[str]]]:
+        """Return each figure of the table with a cell for each candidate."""
         shown, places = [FIGURES_BY[name] for name in _SHOWN], range(len(self.candidates))
-        return [(figure, [self._cell(figure, place, brief=brief) for place in places]) for figure in shown]
+        return [(figure, [self._cell(figure, place) for place in places]) for figure in shown]
 
     def verdict_text(self, verdict: Verdict) -> str:
         """Return `holds  p99_wait < 50ms: 12ms`, with the seed of the figure where there are several."""
@@ -90,12 +95,12 @@ class Comparison:
             ],
         }
 
-    def _cell(self, figure: Figure, place: int, *, brief: bool) -> str:
+    def _cell(self, figure: Figure, place: int) -> str:
         values = [outcome.figures[figure.name] for outcome in self.outcomes[place]]
         known = [value for value in values if value is not None]
         if not known:
             return "-"
-        return value_text(sum(known) / len(known), figure.unit) if brief else _spread(known, figure)
+        return value_text(sum(known) / len(known), figure.unit) if self.is_wide else _spread(known, figure)
 
 
 def _spread(values: Sequence[float], figure: Figure) -> str:
@@ -117,9 +122,8 @@ def show(comparison: Comparison) -> None:
         console.print(Text(line))
     console.print()
     head, *rows = [("", *(each.name for each in comparison.candidates))]
-    many = len(comparison.candidates) > MOST_COLUMNS
-    rows += [(figure.name, *cells) for figure, cells in comparison.rows(brief=many)]
-    if many:
+    rows += [(figure.name, *cells) for figure, cells in comparison.rows()]
+    if comparison.is_wide:
         head, *rows = zip(head, *rows, strict=True)
     console.print(table_of(head, rows))
     if comparison.verdicts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -74,8 +74,9 @@ def _shared(
 def _give(channel: Any, left: Iterator[int], busy: dict[Any, int]) -> None:  # noqa: ANN401 - as `wait` returns it
     index = next(left, None)
     if index is not None:
-        channel.send(index)
         busy[channel] = index
+        with suppress(BrokenPipeError):  # it is gone, as its channel's end will tell
+            channel.send(index)
 
 
 def _news(channel: Any, children: dict[Any, BaseProcess]) -> Any:  # noqa: ANN401 - what a child sends

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from prefork.errors import ConfigError, PreforkError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.cli.comparison import Comparison
+    from prefork.cli.search import Found
     from prefork.report import Content
 
 _NEEDS = {"--report": "plotly", "--png": "matplotlib"}
@@ -31,16 +34,25 @@ def require_drawing(wanted: dict[str, str | None]) -> None:
 
 
 def draw(comparison: Comparison, report: str | None, png: str | None) -> None:
-    """Write what is wanted. Raises PreforkError where the disk doesn't take it."""
+    """Write what is wanted of a comparison. Raises PreforkError where the disk doesn't take it."""
     if report is None and png is None:
         return
     from prefork.report import page, picture  # noqa: PLC0415 - nobody else needs them
 
     content = content_of(comparison)
-    if report is not None:
-        _write("--report", report, page(content).encode())
-    if png is not None:
-        _write("--png", png, picture(content))
+    _write("--report", report, lambda: page(content).encode())
+    _write("--png", png, lambda: picture(content))
+
+
+def draw_settings(found: Found, toml: str, report: str | None, png: str | None) -> None:
+    """Write what is wanted of a search. Raises PreforkError where the disk doesn't take it."""
+    if report is None and png is None:
+        return
+    from prefork.report import Tuned, settings_page, settings_picture  # noqa: PLC0415 - as above
+
+    tuned = Tuned(found.told, found.search.wait, found.points, found.frontier, found.best, found.verdict, toml)
+    _write("--report", report, lambda: settings_page(tuned).encode())
+    _write("--png", png, lambda: settings_picture(tuned))
 
 
 def content_of(comparison: Comparison) -> Content:
@@ -55,7 +67,10 @@ def content_of(comparison: Comparison) -> Content:
     return Content([*comparison.told, *([drawn] if len(comparison.plan.seeds) > 1 else [])], columns, rows, verdicts)
 
 
-def _write(flag: str, file: str, content: bytes) -> None:
+def _write(flag: str, file: str | None, drawn: Callable[[], bytes]) -> None:
+    if file is None:
+        return
+    content = drawn()
     try:
         Path(file).write_bytes(content)
     except OSError as error:

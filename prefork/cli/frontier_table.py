@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 
 
-def show(found: Found) -> None:
-    """Print it."""
+def show(found: Found, toml: str) -> None:
+    """Print it, and the config of the best."""
     console = out()
     for line in found.told:
         console.print(Text(line))
@@ -28,6 +28,7 @@ def show(found: Found) -> None:
     console.print(table_of((*columns, "flaps/h", ""), [_cells(found, point, bounds=bounds) for point in points]))
     if len(points) < len(found.frontier):
         console.print(Text(f"({len(points)} of {len(found.frontier)} are shown; --json has all)"))
+    console.print(Text(f"\n{toml}"), end="")
 
 
 def _thinned(found: Found) -> list[Point]:
@@ -42,12 +43,10 @@ def _cells(found: Found, point: Point, *, bounds: bool) -> tuple[str, ...]:
     setting = point.setting
     own = (str(setting.min_workers), str(setting.max_workers)) if bounds else ()
     figures = (value_text(point.slow, Unit.SHARE), value_text(point.workers, Unit.NUMBER), f"{point.flaps:.1f}")
-    return (f"{setting.headroom:g}", f"{setting.hold}s", *own, *figures, _mark(found, point))
-
-
-def _mark(found: Found, point: Point) -> str:
-    if point is not found.best:
-        return ""
-    if not found.met:
-        return f"<- nearest to {found.budgets_text}"
-    return f"<- suggested: fewest workers with at most {found.budgets_text}"
+    return (
+        f"{setting.headroom:g}",
+        f"{setting.hold}s",
+        *own,
+        *figures,
+        f"<- {found.verdict}" if point is found.best else "",
+    )

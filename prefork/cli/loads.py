@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from difflib import get_close_matches
@@ -93,9 +94,9 @@ def _recording(word: str, defaults: Defaults) -> tuple[Traffic, str]:
 
 def _split(word: str) -> tuple[str, dict[str, str]]:
     """Return path and what is said of it: `FILE:count=hits,interval=1m`."""
-    found = None if Path(word).exists() else re.fullmatch(r"(?P<path>.+?):(?P<rest>\w+=.*)", word, re.DOTALL)
+    found = None if os.path.exists(word) else re.fullmatch(r"(?P<path>.+?):(?P<rest>\w+=.*)", word, re.DOTALL)
     path = word if found is None else found["path"]
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise ValueError(f"there is no such file{_other_than(path)}")
     if found is None:
         return word, {}

@@ -44,6 +44,8 @@ BUSY = option(
 SEED = option("The first seed; a seed is a run, everywhere and always. Left out: 1.", "N")
 SEEDS = option("So many runs, each with the next seed. Left out: 1.", "N")
 TUNED_SEEDS = option("So many runs of each setting, each with the next seed. Left out: 3.", "N")
+REPORT = option("Write a page with interactive plots, which needs no network: prefork[report].", "FILE.html")
+PNG = option("Write the plots as a picture: prefork[report].", "FILE.png")
 CORES = option("Processes that compute. Left out: one for each CPU.", "N")
 
 

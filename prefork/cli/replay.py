@@ -16,7 +16,6 @@ from prefork.cli.comparison import Comparison, show
 from prefork.cli.drawing import draw, require_drawing
 from prefork.cli.loads import Load
 from prefork.cli.runs import Plan, play
-from prefork.cli.simulate import PNG, REPORT
 from prefork.cli.tables import out
 from prefork.errors import ConfigError, PreforkError
 from prefork.journal.entries import Key
@@ -49,8 +48,8 @@ def replay(  # noqa: PLR0913 - each a flag
     *,
     against: Annotated[Text, AGAINST] = None,
     spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
-    report: Annotated[Text, REPORT] = None,
-    png: Annotated[Text, PNG] = None,
+    report: Annotated[Text, options.REPORT] = None,
+    png: Annotated[Text, options.PNG] = None,
     as_json: Annotated[bool, AS_JSON] = False,
     cores: Annotated[Text, options.CORES] = None,
 ) -> int:

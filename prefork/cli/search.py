@@ -56,12 +56,20 @@ class Found(NamedTuple):
         return f"{value_text(budgets.slow, Unit.SHARE)} over {self.search.wait} and {budgets.flaps:g} flaps an hour"
 
     @property
+    def verdict(self) -> str:
+        """What is to be said of the best."""
+        if self.met:
+            return f"suggested: fewest workers with at most {self.budgets_text}"
+        return f"nearest to {self.budgets_text}"
+
+    @property
     def told(self) -> list[str]:
         """What was played, in words."""
         search = self.search
         lasted = seconds(search.load.traffic.lasts_ns / NS)
+        seeds = f"{search.seeds[0]} to {search.seeds[-1]}"
         spawn = search.base.candidate.host.spawn_time
-        played = f"{self.arrivals:,.0f} connections in {lasted}, spawn time {spawn}, {len(search.seeds)} seeds"
+        played = f"{self.arrivals:,.0f} connections in {lasted}, spawn time {spawn}, seeds {seeds}"
         return [*search.load.told, f"{played}; {len(self.points)} settings tried, {len(self.frontier)} unbeaten"]
 
     def to_json(self) -> dict[str, Any]:

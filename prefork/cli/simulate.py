@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from prefork.cli import options
 from prefork.cli.candidates import ALL, candidate, distinct, host_of, peers_of
@@ -15,6 +15,12 @@ from prefork.errors import ExpectationError
 from prefork.simulation import Expectation
 from prefork.simulation.figures import FIGURES
 from prefork.simulation.peers import PEERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.cli.candidates import Candidate
+    from prefork.simulation import Host
 
 Text = str | None
 Texts = list[str] | None
@@ -30,8 +36,6 @@ EXPECT = options.option(
     f"{', '.join(figure.name for figure in FIGURES)}.",
     "'NAME < VALUE'",
 )
-REPORT = options.option("Write a page with interactive plots, which needs no network: prefork[report].", "FILE.html")
-PNG = options.option("Write the plots as a picture: prefork[report].", "FILE.png")
 AS_JSON = options.option("Print every figure of every run as JSON.", name="--json")
 
 
@@ -49,33 +53,30 @@ def simulate(  # noqa: PLR0913 - each a flag
     scale: Annotated[Text, options.SCALE] = None,
     spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
     busy: Annotated[Text, options.BUSY] = None,
-    report: Annotated[Text, REPORT] = None,
-    png: Annotated[Text, PNG] = None,
+    report: Annotated[Text, options.REPORT] = None,
+    png: Annotated[Text, options.PNG] = None,
     as_json: Annotated[bool, AS_JSON] = False,
     cores: Annotated[Text, options.CORES] = None,
 ) -> int:
     """Play a load on a pool that isn't there, and tell what it would have been like."""
     expectations = [options.said("--expect", Expectation.of, each) for each in expect or ()]
     require_drawing({"--report": report, "--png": png})
-    host = host_of(spawn_time, busy)
-    tried = candidate(config, "-c", host)
-    others = [candidate(each, "--against", host) for each in against or ()]
-    candidates = distinct([tried, *others, *peers_of(peer or (), tried)])
+    candidates = _candidates(host_of(spawn_time, busy), config, against or (), peer or ())
     load = load_of(traffic or (), Defaults.of(lasts, length, scale))
-    plan = Plan(
-        load.traffic,
-        options.seeds_of(seed, seeds, 1),
-        options.cores_of(cores),
-        expectations,
-        kept=bool(report or png),
-    )
-    outcomes = play(candidates, plan)
-    comparison = Comparison(candidates, outcomes, load, plan)
+    seeded, many = options.seeds_of(seed, seeds, 1), options.cores_of(cores)
+    plan = Plan(load.traffic, seeded, many, expectations, kept=bool(report or png))
+    comparison = Comparison(candidates, play(candidates, plan), load, plan)
     if as_json:
         print(json.dumps(comparison.to_json(), indent=2))  # noqa: T201 - the command's output
     else:
         show(comparison)
     draw(comparison, report, png)
     if failed := [verdict.told for verdict in comparison.verdicts if not verdict.holds]:
-        raise ExpectationError(f"{tried.name} is not as expected: {'; '.join(failed)}")
+        raise ExpectationError(f"{candidates[0].name} is not as expected: {'; '.join(failed)}")
     return 0
+
+
+def _candidates(host: Host, config: str | None, against: Sequence[str], peers: Sequence[str]) -> list[Candidate]:
+    tried = candidate(config, "-c", host)
+    others = [candidate(each, "--against", host) for each in against]
+    return distinct([tried, *others, *peers_of(peers, tried)])

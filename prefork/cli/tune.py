@@ -8,6 +8,8 @@ from typing import Annotated
 
 from prefork.cli import options
 from prefork.cli.candidates import candidate, host_of
+from prefork.cli.drawing import draw_settings, require_drawing
+from prefork.cli.frontier_table import show
 from prefork.cli.loads import Defaults, load_of
 from prefork.cli.search import Search, search
 from prefork.cli.settings import base_of, toml_of
@@ -44,29 +46,32 @@ def tune(  # noqa: PLR0913 - each a flag
     scale: Annotated[Text, options.SCALE] = None,
     spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
     busy: Annotated[Text, options.BUSY] = None,
+    report: Annotated[Text, options.REPORT] = None,
+    png: Annotated[Text, options.PNG] = None,
     as_json: Annotated[bool, AS_JSON] = False,
     cores: Annotated[Text, options.CORES] = None,
 ) -> int:
     """Find the settings for a load: the frontier of wait, workers and churn, and the suggested config."""
+    require_drawing({"--report": report, "--png": png})
     limit = options.said("--wait", _wait, wait or "50ms")
-    budgets = Budgets(
-        options.said("--share", options.share_of, share or "1%"),
-        options.said("--flaps", _flaps, flaps or "60"),
-    )
+    budgets = _budgets(share or "1%", flaps or "60")
     base = base_of(candidate(config, "-c", host_of(spawn_time, busy)), limit)
     load = load_of(traffic or (), Defaults.of(lasts, length, scale))
     wanted = Search(base, load, limit, budgets, options.seeds_of(seed, seeds, 3), options.cores_of(cores))
     found = search(wanted)
+    toml = toml_of(base, found.best.setting)
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))  # noqa: T201 - the command's output
+        print(json.dumps({**found.to_json(), "toml": toml}, indent=2))  # noqa: T201 - the command's output
     else:
-        from prefork.cli.frontier_table import show  # noqa: PLC0415 - rich costs 50 ms
-
-        show(found)
-        print(f"\n{toml_of(base, found.best.setting)}", end="")  # noqa: T201 - the command's output
+        show(found, toml)
+    draw_settings(found, toml, report, png)
     if not found.met:
         raise ExpectationError(f"tune: no setting keeps {found.budgets_text}: the nearest is marked")
     return 0
+
+
+def _budgets(share: str, flaps: str) -> Budgets:
+    return Budgets(options.said("--share", options.share_of, share), options.said("--flaps", _flaps, flaps))
 
 
 def _wait(text: str) -> str:

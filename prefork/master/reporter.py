@@ -78,12 +78,13 @@ class Reporter:
         board: Scoreboard,
         sink: Sink,
         config_file: str | None,
-        urls: list[str],
+        announce: Callable[[list[str]], object],
         *,
         journal: Journal | None = None,
         shadow: Shadow | None = None,
         origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
     ) -> None:
+        """`announce` is called with the URLs when clients may come."""
         self._kernel = kernel
         self._journal = journal
         self._shadow = shadow
@@ -91,7 +92,8 @@ class Reporter:
         self._board = board
         self._sink = sink
         self._config_file = config_file
-        self._urls = urls
+        self._urls = [listener.url for listener in board.config.listen]
+        self._announce = announce
         self._fold = Folder()
         self._ends: dict[int, str] = {}
         """How the workers ended that the shown decisions name."""
@@ -140,9 +142,14 @@ class Reporter:
             case _:
                 pass
 
-    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
-        for url in self._urls if not self._board.generation else ():
+    def listening(self, urls: list[str]) -> None:
+        """Clients may come."""
+        self._urls = urls
+        for url in urls:
             _log.info("listening on %s", url)
+        self._announce(urls)
+
+    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
         mold = self._board.molds.get(generation)
         took = (now - mold.since_at) / 1e9 if mold is not None else 0.0
         text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"

@@ -1,4 +1,4 @@
-"""What simulated runs looked like: a page with interactive plots, and a picture. Text and bytes; nothing is written.
+"""Runs and settings, drawn: pages with interactive plots, and pictures. Text and bytes; nothing is written.
 
 plotly and matplotlib are imported when something is drawn: they are the extra `report`.
 """
@@ -6,5 +6,6 @@ plotly and matplotlib are imported when something is drawn: they are the extra `
 from prefork.report.content import Column, Content
 from prefork.report.page import page
 from prefork.report.picture import picture
+from prefork.report.settings import Tuned, settings_page, settings_picture
 
-__all__ = ["Column", "Content", "page", "picture"]
+__all__ = ["Column", "Content", "Tuned", "page", "picture", "settings_page", "settings_picture"]

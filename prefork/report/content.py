@@ -17,7 +17,12 @@ MOST_STEPS = 5_000
 """Of a curve; of more, only every so manieth is drawn."""
 MOST_MARKS = 5_000
 """Decisions of a run that are drawn; of more, evenly chosen ones."""
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
+COLOURS = (
+    *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#7f7f7f"),
+    *("#bcbd22", "#17becf", "#0b3d66", "#7d1414", "#125712", "#4b2a6b", "#a14f00", "#000000"),
+)
+MOST_COLUMNS = 6
+"""With more policies, each is a line of the table, and the others' curves are first seen when asked for."""
 
 
 class Column(NamedTuple):

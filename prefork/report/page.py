@@ -5,7 +5,18 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from prefork.report.content import COLOURS, Content, arrival_rate, kinds, left_out, marks, sampled, workers
+from prefork.report.content import (
+    COLOURS,
+    MOST_COLUMNS,
+    Content,
+    arrival_rate,
+    kinds,
+    left_out,
+    marks,
+    sampled,
+    workers,
+)
+from prefork.report.document import document, plots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,39 +25,19 @@ if TYPE_CHECKING:
 
 PANELS = ("workers, and sessions (dotted)", "connections a second", "waiting connections", "99 % wait no longer, ms")
 _SYMBOLS = {"spawn": "triangle-up", "retire": "triangle-down", "drain": "triangle-down-open", "kill": "x"}
-_STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 78em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-td:first-child { border-bottom-style: dotted; }
-.wide { overflow-x: auto; }
-.holds { color: #17692a; } .fails { color: #b3261e; font-weight: bold; } .note { color: #666; }
-"""
 
 
 def page(content: Content) -> str:
     """Return the HTML. Raises ImportError without plotly."""
-    from plotly.io import to_html  # noqa: PLC0415 - only whoever draws pays for it
-
-    plots = to_html(_figure(content), include_plotlyjs=True, full_html=False, config={"displaylogo": False})
-    return "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f"<title>{escape(_title(content))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-            f"<h1>{escape(_title(content))}</h1>",
-            *(f"<p>{escape(line)}</p>" for line in content.told),
-            _verdicts(content),
-            _table(content),
-            plots,
-            *(f'<p class="note">{escape(note)}</p>' for note in _notes(content.columns)),
-            "</body>\n</html>\n",
-        ]
-    )
+    notes = [f'<p class="note">{escape(note)}</p>' for note in _notes(content.columns)]
+    parts = [_verdicts(content), _table(content), plots(_figure(content)), *notes]
+    return document(_title(content), content.told, parts)
 
 
 def _title(content: Content) -> str:
-    return f"prefork simulate: {', '.join(column.name for column in content.columns)}"
+    names = [column.name for column in content.columns]
+    more = f" and {len(names) - MOST_COLUMNS} others" if len(names) > MOST_COLUMNS else ""
+    return f"prefork simulate: {', '.join(names[:MOST_COLUMNS])}{more}"
 
 
 def _verdicts(content: Content) -> str:
@@ -55,15 +46,20 @@ def _verdicts(content: Content) -> str:
 
 
 def _table(content: Content) -> str:
-    head = "".join(f"<th>{escape(column.name)}</th>" for column in content.columns)
+    """Return a column for each policy, or, of many, a line."""
+    names = ["<th></th>", *(f"<th>{escape(column.name)}</th>" for column in content.columns)]
     lines = [
-        f'<tr><td title="{escape(row.about)}">{escape(row.name)}</td>'
-        f"{''.join(f'<td>{escape(value)}</td>' for value in row.values)}</tr>"
+        [
+            f'<th title="{escape(row.about)}">{escape(row.name)}</th>',
+            *(f"<td>{escape(each)}</td>" for each in row.values),
+        ]
         for row in content.rows
     ]
-    return (
-        f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-    )
+    cells = [names, *lines]
+    if len(content.columns) > MOST_COLUMNS:
+        cells = [list(line) for line in zip(*cells, strict=True)]
+    table = "".join(f"<tr>{''.join(line)}</tr>" for line in cells)
+    return f'<div class="wide"><table>{table}</table></div>'
 
 
 def _notes(columns: Iterable[Column]) -> list[str]:
@@ -75,13 +71,20 @@ def _notes(columns: Iterable[Column]) -> list[str]:
 
 
 def _figure(content: Content) -> Any:  # noqa: ANN401 - plotly has no types
-    from plotly.subplots import make_subplots  # noqa: PLC0415 - as above
+    from plotly.subplots import make_subplots  # noqa: PLC0415 - only whoever draws pays for it
 
     name, unit = content.unit
     titles = {"subplot_titles": PANELS, "row_heights": [0.4, 0.2, 0.2, 0.2]}
     figure = make_subplots(rows=4, cols=1, shared_xaxes=True, vertical_spacing=0.05, **titles)
     for index, column in enumerate(content.columns):
         _draw(figure, column, COLOURS[index % len(COLOURS)], unit)
+        if index >= MOST_COLUMNS:
+            figure.update_traces(visible="legendonly", selector={"legendgroup": column.name})
+    figure.update_traces(showlegend=False, selector={"mode": "markers"})
+    rate = arrival_rate(content.columns[0].run)
+    _add(
+        figure, 2, rate, unit, {"mode": "lines", "line": {"color": "#555", "width": 1}, "showlegend": False, "name": ""}
+    )
     figure.update_xaxes(title_text=f"time, {name}", row=4, col=1)
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(height=1100, template="plotly_white", hovermode="closest", margin={"l": 60, "r": 20, "t": 60})
@@ -97,7 +100,6 @@ def _draw(figure: Any, column: Column, colour: str, unit: int) -> None:  # noqa:
     _add(figure, 1, sampled(run, "sessions"), unit, dotted | {"name": f"{name}, sessions"})
     quiet = line | {"name": name, "showlegend": False}
     waits = sampled(run, "p99_wait")
-    _add(figure, 2, arrival_rate(run), unit, quiet)
     _add(figure, 3, sampled(run, "longest_queue"), unit, quiet)
     _add(figure, 4, waits._replace(values=[value * 1000 for value in waits.values]), unit, quiet)
     for kind, found in kinds(marks(run)):
@@ -110,7 +112,7 @@ def _draw(figure: Any, column: Column, colour: str, unit: int) -> None:  # noqa:
             mode="markers",
             marker=marker,
             legendgroup=name,
-            name=f"{kind} ({len(found)})",
+            name=kind,
             row=1,
             col=1,
         )

@@ -23,6 +23,8 @@ def picture(content: Content) -> bytes:
     panels: Any = figure.subplots(4, 1, sharex=True, height_ratios=[2, 1, 1, 1])
     for index, column in enumerate(content.columns):
         _draw(panels, column, COLOURS[index % len(COLOURS)], unit)
+    rate = arrival_rate(content.columns[0].run)
+    panels[1].plot([at / unit for at in rate.at], rate.values, color="#555555", lw=0.8)
     for panel, title in zip(panels, PANELS, strict=True):
         panel.set_title(title, loc="left", fontsize=10)
         panel.set_ylim(bottom=0)
@@ -37,11 +39,10 @@ def picture(content: Content) -> bytes:
 
 def _draw(panels: Any, column: Column, colour: str, unit: int) -> None:  # noqa: ANN401 - an array of axes
     run = column.run
-    live, sessions, rate = workers(run), sampled(run, "sessions"), arrival_rate(run)
+    live, sessions = workers(run), sampled(run, "sessions")
     queue, waits = sampled(run, "longest_queue"), sampled(run, "p99_wait")
     panels[0].step([at / unit for at in live.at], live.values, where="post", color=colour, lw=1.2, label=column.name)
     panels[0].plot([at / unit for at in sessions.at], sessions.values, color=colour, lw=0.8, ls=":")
-    times = [at / unit for at in rate.at]
-    panels[1].plot(times, rate.values, color=colour, lw=0.8)
+    times = [at / unit for at in queue.at]
     panels[2].plot(times, queue.values, color=colour, lw=0.8)
     panels[3].plot(times, [value * 1000 for value in waits.values], color=colour, lw=0.8)

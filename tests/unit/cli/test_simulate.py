@@ -206,6 +206,11 @@ MISTAKES = {
         "--traffic no.csv:count=n",
         "--traffic no.csv:count=n: there is no such file",
     ),
+    "a word that is no name of a file": (
+        f"--traffic {'x' * 5000}",
+        f"--traffic {'x' * 5000}: there is no such file, and no such kind of load: {SAY}",
+    ),
+    "a config of such a name": (f"--traffic poisson:1 -c {'x' * 5000}", f"-c {'x' * 5000}: there is no such file"),
     "a folder": ("--traffic run/", "--traffic run/: it can't be read: Is a directory"),
     "a config that isn't there": ("-c no.toml --traffic poisson:1", "-c no.toml: there is no such file"),
     "another one": ("--against no.toml --traffic poisson:1", "--against no.toml: there is no such file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import tomllib
 from typing import TYPE_CHECKING
@@ -102,6 +103,7 @@ def test_json_has_every_setting_that_was_tried(prefork: Prefork) -> None:
         if each["unbeaten"]
     ]
     assert len(found["settings"]) >= 4
+    assert tomllib.loads(found["toml"])["pool"]["sizing"]["headroom"] == found["suggested"]["headroom"]
 
 
 def test_a_long_table_is_thinned_and_keeps_the_suggested_one(prefork: Prefork, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +114,15 @@ def test_a_long_table_is_thinned_and_keeps_the_suggested_one(prefork: Prefork, m
     assert "are shown; --json has all)" in done.out
 
 
+def test_page_and_picture_are_written(prefork: Prefork, folder: Path) -> None:
+    done = prefork("tune", *LOAD, "--share", "90%", "--flaps", "100000", "--report", "r.html", "--png", "r.png")
+    assert (done.code, done.err) == (0, "")
+    assert html.escape(pasted(done)) in (folder / "r.html").read_text()
+    assert (folder / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
 MISTAKES = {
+    "a report nowhere": ("--report no/r.html", "--report no/r.html: no is no place for a file"),
     "no load": ("", "--traffic: not given: say a FILE.csv, or such as flash:base=5,peak=100 or poisson:rate=20"),
     "a wait that is none": (
         "--wait soon",

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from prefork.policy.config import PoolConfig, SpareSizing
-from prefork.report import Column, Content, page, picture
+from prefork.report import Column, Content, Tuned, page, picture, settings_page, settings_picture
 from prefork.report.content import MOST_MARKS, Figures, arrival_rate, marks, sampled, workers
 from prefork.simulation import Flash, Poisson, Run, simulate
+from prefork.simulation.frontier import Point, Setting
 
 POOL = PoolConfig(max_workers=20, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=6, hold=5))
 RUN = simulate(POOL, Flash(2, 30, at="20s", lasts="2m"))
@@ -63,6 +64,10 @@ def reader(html: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def traces(html: str) -> list[dict[str, Any]]:
+    return curves_of(html)
+
+
+def curves_of(html: str) -> list[dict[str, Any]]:
     """The curves as the script gets them."""
     found = re.search(r'Plotly\.newPlot\(\s*"[^"]+",\s*(\[.*?\]),\s*\{"', html, re.DOTALL)
     assert found
@@ -88,7 +93,7 @@ def test_what_was_played_the_figures_and_the_verdicts_are_text_and_no_markup(rea
 
 def test_each_column_has_its_curves(traces: list[dict[str, Any]]) -> None:
     lines = [each for each in traces if each["mode"] == "lines"]
-    assert len(lines) == 2 * 5
+    assert len(lines) == 2 * 4 + 1  # whoever serves it, the load is one
     assert [each["name"] for each in lines if each.get("showlegend") is not False] == [NAME, "other"]
 
 
@@ -97,6 +102,16 @@ def test_each_decision_is_told_with_its_reason_and_figures(traces: list[dict[str
     assert len(told) == 2 * RUN.decided
     assert any("spawn worker" in text and "few_spares<br>" in text and "min_spare 2" in text for text in told)
     assert any("retire worker" in text and "surplus<br>" in text for text in told)
+
+
+def test_of_many_policies_each_is_a_line_and_the_others_are_seen_when_asked_for() -> None:
+    names = [f"p{index}" for index in range(8)]
+    rows = [Figures("flaps", "", tuple(map(str, range(8))))]
+    html = page(Content([], [Column(name, RUN) for name in names], rows))
+    assert "<tr><th>p7</th><td>7</td></tr>" in html
+    assert "<h1>prefork simulate: p0, p1, p2, p3, p4, p5 and 2 others</h1>" in html
+    drawn = curves_of(html)
+    assert {each["legendgroup"] for each in drawn if each.get("visible") == "legendonly"} == {"p6", "p7"}
 
 
 def test_curves_are_those_of_the_run() -> None:
@@ -138,3 +153,25 @@ def test_the_picture_is_a_picture_of_both() -> None:
     one, both = picture(Content(CONTENT.told, CONTENT.columns[:1], [])), picture(CONTENT)
     assert one.startswith(b"\x89PNG\r\n\x1a\n")
     assert one != both
+
+
+POINTS = [Point(Setting(float(each), 20, 2, 40), 0.1 / (1 + each), 5.0 + each, 3.0 * each, False) for each in range(4)]
+TUNED = Tuned(["a <load>"], "50ms", POINTS, POINTS[:3], POINTS[1], "suggested: <it>", "[pool]\n")
+
+
+def test_settings_are_told_where_they_lie_and_the_best_is_marked() -> None:
+    html = settings_page(TUNED)
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert (reader.open, reader.fetched) == ([], [])
+    assert "headroom 1, hold 20s, min 2, max 40: suggested: <it>." in " ".join(reader.text)
+    beaten, unbeaten, best = curves_of(html)
+    assert [len(each["text"]) for each in (beaten, unbeaten, best)] == [4, 3, 1]
+    told = "headroom 1, hold 20s, min 2, max 40<br>5% wait too long<br>6 workers<br>3.0 flaps an hour"
+    assert best["text"] == [told]
+
+
+def test_settings_can_be_had_as_a_picture() -> None:
+    assert settings_picture(TUNED).startswith(b"\x89PNG\r\n\x1a\n")
+    assert settings_picture(TUNED) != settings_picture(TUNED._replace(best=POINTS[2]))
