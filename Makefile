@@ -3,7 +3,7 @@
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
 # make docs      write docs/CONFIG.md anew, from the config model
 # make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
-# make search    search small pools further than `make test` does; minutes
+# make search    search small pools exhaustively, six events deep (docs/MUTATION.md); half an hour
 # make bench     measure (nothing in it passes or fails)
 # make reality   the same loads on a real pool and in the simulator, with a picture; four minutes
 PYTHON ?= python3

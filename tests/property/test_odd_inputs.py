@@ -37,7 +37,8 @@ KEPT = (
     inv.nobody_is_ordered_below_min,
     inv.decisions_name_known_workers_once,
     inv.nothing_is_born_without_a_mold,
-    inv.memory_is_bounded_and_survives_json,
+    inv.memory_is_bounded,
+    inv.memory_survives_json,
 )
 
 

@@ -251,6 +251,15 @@ def test_a_sweep_keeps_the_cap_of_a_spent_gate() -> None:
             [True, False],
             id="but not by the same question",
         ),
+        pytest.param(
+            [
+                OPEN,
+                ("learn", WANT_RETIRE | 3 << WANT_SERIAL_SHIFT),
+                ("learn", WANT_RETIRE | WANT_PAUSE_APP | 3 << WANT_SERIAL_SHIFT),
+            ],
+            [True, False],
+            id="nor by another wish beside it",
+        ),
         pytest.param([OPEN, ("learn", WANT_RETIRE | WANT_DRAIN)], [False], id="a drain is obeyed in its place"),
     ],
 )

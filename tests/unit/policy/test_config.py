@@ -158,6 +158,11 @@ def test_what_contradicts_is_refused_by_name(fields: dict[str, Any], message: st
     assert message_of(**fields) == message
 
 
+def test_a_pool_that_follows_its_load_may_sleep_and_keep_no_spare() -> None:
+    config = PoolConfig.model_validate({"min_workers": 0, "sizing": {"kind": "demand", "max_spare": 0}})
+    assert Limits.of(config).max_spare == 0
+
+
 TIMEOUTS = ["heartbeat_interval", "heartbeat_timeout", "import_timeout", "boot_timeout", "drain_timeout"]
 
 
