@@ -5,13 +5,14 @@
 # make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
 # make search    search small pools further than `make test` does; minutes
 # make bench     measure (nothing in it passes or fails)
+# make reality   the same loads on a real pool and in the simulator, with a picture; four minutes
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 PLUGINS := $(wildcard examples/plugins/*)
 
-.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench setup system clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench reality setup system clean
 
 setup: $(VENV)/.ready
 
@@ -67,6 +68,9 @@ search: setup
 
 bench: setup
 	$(RUN)/python bench/pool.py
+
+reality: setup
+	$(RUN)/python bench/reality.py --picture docs/pictures/reality.png
 
 clean:
 	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage mutants

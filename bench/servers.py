@@ -1,7 +1,7 @@
 """The servers that are measured, each as a context: the C program that marks the limit, and prefork.
 
-What a server costs is read from /proc/PID/schedstat of its serving processes: rates vary by a quarter from run to run
-on two shared cores, CPU a request by a few percent.
+What a server costs is read from /proc/PID/task/*/schedstat of its serving processes: rates vary by a quarter from run
+to run on two shared cores, CPU a request by a few percent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Served(NamedTuple):
 
     def cpu_ns(self) -> int:
         """CPU time that the serving processes have burnt so far."""
-        return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) for pid in self.pids)
+        threads = [each for pid in self.pids for each in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(each.read_text(encoding="ascii").split()[0]) for each in threads)
 
 
 class Load(NamedTuple):

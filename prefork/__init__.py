@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefork.app.app import App as App
+    from prefork.app.async_conn import AsyncConn as AsyncConn
     from prefork.app.framing import NEED_MORE as NEED_MORE
     from prefork.app.framing import Decoder as Decoder
     from prefork.app.framing import Framer as Framer
@@ -58,6 +59,7 @@ _HOME = {
     "Address": "prefork.app.session",
     "App": "prefork.app.app",
     "AppError": "prefork.errors",
+    "AsyncConn": "prefork.app.async_conn",
     "BootError": "prefork.errors",
     "BugError": "prefork.errors",
     "Codec": "prefork.app.framing.composed",

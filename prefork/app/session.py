@@ -91,8 +91,11 @@ class Conn(ABC):
         """Queue `data` behind what was sent before, past the framer. Does nothing once `is_closing`."""
 
     @abstractmethod
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - Session.send has the type; a Conn knows no T
-        """Encode `item` with the session's framer and queue it: what `Session.send` does."""
+    def send_item(self, item: Any, /) -> int:  # noqa: ANN401 - Session.send has the type; a Conn knows no T
+        """Encode `item` with the session's framer and queue it: what `Session.send` does.
+
+        The bytes that this is; 0 where it is done later, for another thread.
+        """
 
     @abstractmethod
     def close(self) -> None:

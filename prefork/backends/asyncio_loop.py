@@ -62,6 +62,7 @@ class AsyncioBackend:
     contract = CONTRACT
     styles: Mapping[Style, Support] = {
         "session": "native",
+        "coroutine": "native",
         "streams": "native",
         "protocol": "native",
         "asgi": "native",
@@ -187,7 +188,7 @@ class _Visit:
         """Take turns from now on."""
         self.guest.start()
         self._loop.add_reader(self.guest.fileno(), self._turn)
-        self._turn()
+        self._loop.call_soon(self._turn)  # not here, in a task: what a turn runs may be tasks
 
     def stir(self) -> None:
         """A turn is wanted."""

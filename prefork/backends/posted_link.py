@@ -63,12 +63,12 @@ class PostedLink(SocketLink):
         else:
             self._do(super().send, bytes(memoryview(data)))
 
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
+    def send_item(self, item: Any, /) -> int:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
         if self._ident() == self._own:
-            super().send_item(item)
-        else:
-            self._do(super().send_item, item)
+            return super().send_item(item)
+        self._do(super().send_item, item)
+        return 0
 
     def close(self) -> None:
         """End when all is sent."""

@@ -1,7 +1,8 @@
 """The asyncio tasks of a worker: where each was made, and their end when the last session is over.
 
 Theory. A task that the user's code made outlives its session. After the last one such tasks are cancelled and awaited,
-for as long as the drain may still take; one that doesn't end by then is reported with the line that made it.
+for as long as the drain may still take; one that doesn't end by then is reported with the line that made it. The tasks
+of coroutine sessions, which know already that their session is over, get half of that time to clean up first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from prefork.app.task_driver import alive
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,6 +42,8 @@ class Tasks:
 
     async def end(self) -> None:
         """Cancel what still runs, and wait for it until the drain's deadline."""
+        if alive:
+            await asyncio.wait([*alive], timeout=self._tether.seconds_left / 2)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             return
@@ -47,7 +52,7 @@ class Tasks:
         _log.info("cancelled %d tasks that were left when the last session was over", len(left))
         _, stuck = await asyncio.wait(left, timeout=self._tether.seconds_left)
         for task in stuck:
-            made = self._made_at.get(task)
+            made = alive.get(task) or self._made_at.get(task)
             where = f"which is at {stands(task)}" if made is None else f"made at {made}"
             _log.error("a task does not end when cancelled: %s, %s", task.get_name(), where)
 

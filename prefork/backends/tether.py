@@ -138,6 +138,7 @@ class Tether:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         now = time.monotonic_ns()
         self.slot[wire.IDLE_SINCE] = now
+        self.slot[wire.PLACES] = self.gate.places
         self._beat(now)
         self._say(wire.Ready())
         self._plan()
@@ -362,7 +363,6 @@ class Tether:
         slot[wire.HEARTBEAT] = now
         slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
         slot[wire.CPU] = time.process_time_ns()
-        slot[wire.CPU_AT] = now
         self._beat_at = now + settings.heartbeat_interval_ns
         if self._signals:  # their byte in the pipe was lost
             self.signalled()

@@ -1,20 +1,26 @@
-"""`prefork check`: the config is judged, and the effective policy printed, each number with where it comes from."""
+"""`prefork check`: the config is judged and the effective policy printed, each number with where it comes from.
+
+Then the app: it is imported in a child, as a mold would, and each loop that is installed says how it runs that style.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.cli.flags import Typed, sources_of, with_settings
-from prefork.cli.loops import require_backend, require_options
+from prefork.cli.loops import own_path, require_backend, require_options
+from prefork.cli.styles import judge, require_match
 from prefork.layers import load, require_app
 from prefork.master.tls import check_tls
 from prefork.places import SUFFIX, control_folder
-from prefork.policy.limits import explain
+from prefork.policy.limits import arithmetic, explain
 from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
+    from prefork.cli.styles import Verdict
     from prefork.config import Listener
     from prefork.layers import Loaded
+    from prefork.policy.config import PoolConfig
 
 DEFAULT = "default"
 
@@ -29,14 +35,23 @@ class Line(NamedTuple):
 
 @with_settings
 def check(*words: Typed, **said: Typed | list[Typed]) -> int:
-    """Check the config and print the effective policy."""
+    """Check the config and the app, print the effective policy and which loops can run the app."""
     loaded = load(sources_of(words, said))
     require_app(loaded)
     require_backend(loaded)
     require_options(loaded)
     check_tls(loaded.config)
     print(block(lines(loaded)))  # noqa: T201 - the command's output
+    verdict = judge(loaded, own_path())
+    print(f"\n{block(table(verdict, loaded.config.backend))}")  # noqa: T201
+    require_match(verdict, loaded.config.backend)
     return 0
+
+
+def table(verdict: Verdict, chosen: str) -> list[Line]:
+    """Return a row for each loop: how it runs the app."""
+    rows = [Line(name, how, "the backend" if name == chosen else "") for name, how in verdict.loops.items()]
+    return [Line("style", verdict.style, ""), *rows]
 
 
 def lines(loaded: Loaded) -> list[Line]:
@@ -60,9 +75,8 @@ def lines(loaded: Loaded) -> list[Line]:
         )
         for row in explain(config.pool)
     ]
-    if loaded.auto:
-        pool = [_with_arithmetic(line, loaded.auto) for line in pool]
-    return [*top, *options, *pool]
+    told = {"pool.max_workers": loaded.auto and f", auto: {loaded.auto}", "pool.sizing.kind": _sizing(config.pool)}
+    return [*top, *options, *(line._replace(origin=line.origin + (told.get(line.field) or "")) for line in pool)]
 
 
 def _listener(one: Listener) -> str:
@@ -75,12 +89,12 @@ def block(rows: list[Line]) -> str:
     """Return the rows as aligned columns; a value too long for its column pushes its origin aside."""
     field = max(len(row.field) for row in rows)
     value = min(max(len(row.value) for row in rows), 40)
-    return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}" for row in rows)
+    return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}".rstrip() for row in rows)
 
 
-def _with_arithmetic(line: Line, arithmetic: str) -> Line:
-    told = line.field == "pool.max_workers"
-    return line._replace(origin=f"{line.origin}, auto: {arithmetic}") if told else line
+def _sizing(config: PoolConfig) -> str:
+    formula = arithmetic(config)
+    return f": {formula}" if formula else ""
 
 
 def _origin(loaded: Loaded, field: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CycloptsError
 
 from prefork.cli.mistakes import sentence
-from prefork.errors import PreforkError
+from prefork.errors import AppError, PreforkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +23,11 @@ _UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What a full disk or a dead terminal says of stdout."""
 _COMMANDS = {
     "serve": "Serve APP until a stop.",
-    "check": "Check the config and print the effective policy: each number and where it comes from.",
+    "check": "Check the config and the app: print each number, where it comes from, and which loops can run the app.",
     "simulate": "Play a load on a pool that isn't there, and tell what it would have been like.",
     "tune": "Find the settings for a load: the frontier of wait, workers and churn, and the suggested config.",
     "schema": "Print the JSON Schema of the config, or its reference as Markdown.",
-    "backends": "List the loops that can run in a worker.",
+    "backends": "List the loops that can run in a worker, and how each runs each style of app.",
     "status": "Show a running instance: pool, workers, the last decisions and their reasons.",
     "stop": "Stop a running instance and wait until it is gone.",
     "pause": "Accept nobody any more, in all workers or in one; sessions go on.",
@@ -108,6 +108,8 @@ def _run(argv: Sequence[str]) -> int:
         return USAGE
     except PreforkError as error:
         complain(str(error))
+        if isinstance(error, AppError) and error.frames:
+            print(error.frames.rstrip(), file=sys.stderr)  # noqa: T201 - as serve does
         return error.exit_code
     return code if isinstance(code, int) else 0
 

@@ -1,7 +1,7 @@
 """`python -m prefork.master FD`: what `prefork serve` becomes, and what `prefork.testing` starts.
 
 FD holds one JSON object: `sources` (layers.Sources) or `config` (a ServerConfig), `sys_path`, and perhaps `announce`, a
-descriptor that gets one JSON line when the listeners are bound and one with `error` when the pool could not go on, and
+descriptor that gets one JSON line when clients may come and one with `error` when the pool could not go on, and
 `parent`, the pid of the process whose end stops the pool.
 """
 

@@ -60,6 +60,15 @@ class Kernel(Protocol):
     def cpu(self, worker: WorkerId) -> int | None:
         """CPU ns that the worker has burnt."""
 
+    def listen(self) -> list[str]:
+        """Bind every listener, then let clients come; the URLs, with real ports. Raises ConfigError, having bound none.
+
+        Before that no client can connect. Called once.
+        """
+
+    def starved(self, worker: WorkerId) -> int | None:
+        """Time (ns) for which the worker's main thread could have run and had no CPU; None: unknown."""
+
     def queues(self) -> list[Queue]:
         """Each listener's accept queue, in order."""
 

@@ -1,7 +1,4 @@
-"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing.
-
-Each method of `kernel.Kernel` is here under its heading; callbacks of the one epoll turn readiness into facts.
-"""
+"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import select
 import signal
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
@@ -26,8 +24,9 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.family import ended_children
+from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
-from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
+from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold, starved_ns
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
 from prefork.master.totals import totals_at_death
@@ -43,13 +42,12 @@ if TYPE_CHECKING:
 
 
 class LinuxKernel:
-    """The real one. `close` leaves nothing behind: no process, no descriptor, no handler."""
+    """Callbacks of its one epoll turn readiness into facts. `close` leaves no process, descriptor or handler behind."""
 
     def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
         self._poller = Poller()
-        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch
-        """For the control socket, which is served from within `wait`."""
+        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch  # also for the control socket
         self._slots = Slots()
         self._signals = SignalInbox()
         self._listeners = listeners
@@ -64,8 +62,6 @@ class LinuxKernel:
         self._facts: list[Fact] = []
         self.control: ControlServer | None = None
         self.watch(self._signals.fd, select.EPOLLIN, self._signalled)
-        for index, listener in enumerate(listeners):
-            self.watch(listener.socket.fileno(), 0, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
 
     # -- time and facts
 
@@ -124,12 +120,10 @@ class LinuxKernel:
         self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation, mold))
 
     def end_mold(self, generation: int, *, force: bool) -> None:
-        mold = self._molds.get(generation)
-        if mold is None:
-            return
-        self._hang_up(mold)
-        if force:
-            mold.signal(signal.SIGKILL)
+        if (mold := self._molds.get(generation)) is not None:
+            self._hang_up(mold)
+            if force:
+                mold.signal(signal.SIGKILL)
 
     def mold_pid(self, generation: int) -> int | None:
         mold = self._molds.get(generation)
@@ -237,8 +231,7 @@ class LinuxKernel:
     def _end_unborn(self, worker: WorkerId) -> None:
         """End whatever is to become the worker. Its channel's end tells, or its mold's: that may be what hangs."""
         process = self._workers[worker]
-        found = self._family.end_holders(process.end, self._ids_by_pid)
-        if not found and process.mold.pidfd is None:
+        if not self._family.end_holders(process.end, self._ids_by_pid) and process.mold.pidfd is None:
             self._forget_unborn(worker, 0)
 
     def words(self, worker: WorkerId) -> list[int] | None:
@@ -250,8 +243,10 @@ class LinuxKernel:
         return process.pid if process is not None else None
 
     def cpu(self, worker: WorkerId) -> int | None:
-        pid = self.pid(worker)
-        return cpu_ns(pid) if pid is not None else None
+        return cpu_ns(self.pid(worker))
+
+    def starved(self, worker: WorkerId) -> int | None:
+        return starved_ns(self.pid(worker))
 
     def _worker_said(self, worker: WorkerId) -> None:
         process = self._workers[worker]
@@ -299,8 +294,7 @@ class LinuxKernel:
         fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
         fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
-        fact = fact._replace(totals=totals_at_death(words, time.monotonic_ns()))
-        self._facts.append(fact)
+        self._facts.append(fact._replace(totals=totals_at_death(words, time.monotonic_ns())))
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)
@@ -354,6 +348,12 @@ class LinuxKernel:
 
     # -- listeners and control
 
+    def listen(self) -> list[str]:
+        open_all(self._listeners)
+        for index, each in enumerate(self._listeners):
+            self.watch(each.socket.fileno(), select.EPOLLIN | select.EPOLLONESHOT, partial(self._arrived, index))
+        return [each.url for each in self._listeners]
+
     def queues(self) -> list[Queue]:
         return [listener.queue() for listener in self._listeners]
 
@@ -362,7 +362,7 @@ class LinuxKernel:
         if sock.fileno() >= 0 and not self._listeners[listener].shut_down:
             self._poller.change(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
 
-    def _arrived(self, listener: int) -> None:
+    def _arrived(self, listener: int, _mask: int) -> None:
         self._facts.append(ListenerReadable(listener))
 
     def seal(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from prefork.errors import ConfigError
 from prefork.master.facts import Asked, ListenerReadable, Signalled
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
@@ -38,7 +39,7 @@ class Witness(Protocol):
 
 
 class Loop:
-    """Runs until the board is finished."""
+    """Runs until the board is finished. The first generation's app is there before anything is bound."""
 
     def __init__(  # noqa: PLR0913 - the parts of a master
         self,
@@ -120,4 +121,18 @@ class Loop:
             case Asked(client, command, args):
                 self._kernel.reply(client, self._orders.answer(command, args, now))
             case _:
+                before = self._board.generation
                 self._board.learn(fact, now)
+                if self._board.generation and not before:
+                    self._listen(now)
+
+    def _listen(self, now: int) -> None:
+        """The first mold is READY: clients may come, unless the pool is to stop already."""
+        if self._board.goals.stop_at is not None:
+            return
+        try:
+            urls = self._kernel.listen()
+        except ConfigError as error:
+            self._board.cannot_go_on(error, now)
+        else:
+            self._reporter.listening(urls)

@@ -78,12 +78,13 @@ class Reporter:
         board: Scoreboard,
         sink: Sink,
         config_file: str | None,
-        urls: list[str],
+        announce: Callable[[list[str]], object],
         *,
         journal: Journal | None = None,
         shadow: Shadow | None = None,
         origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
     ) -> None:
+        """`announce` is called with the URLs when clients may come."""
         self._kernel = kernel
         self._journal = journal
         self._shadow = shadow
@@ -91,7 +92,8 @@ class Reporter:
         self._board = board
         self._sink = sink
         self._config_file = config_file
-        self._urls = urls
+        self._urls = [listener.url for listener in board.config.listen]
+        self._announce = announce
         self._fold = Folder()
         self._ends: dict[int, str] = {}
         """How the workers ended that the shown decisions name."""
@@ -140,9 +142,14 @@ class Reporter:
             case _:
                 pass
 
-    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
-        for url in self._urls if not self._board.generation else ():
+    def listening(self, urls: list[str]) -> None:
+        """Clients may come."""
+        self._urls = urls
+        for url in urls:
             _log.info("listening on %s", url)
+        self._announce(urls)
+
+    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
         mold = self._board.molds.get(generation)
         took = (now - mold.since_at) / 1e9 if mold is not None else 0.0
         text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
@@ -276,10 +283,18 @@ class Reporter:
             "age_s": (now - worker.forked_at) / 1e9,
             "last_beat_s": max(0, now - heard) / 1e9 if heard else None,
             "busy_s": words[wire.BUSY] / 1e9,
-            "busy_share": _busy_share(worker, words, now),
+            "busy_share": self._busy_share(worker, words, now),
             "rss_bytes": words[wire.RSS] or None,
             "gate": [word for bit, word in _GATE_WORDS.items() if words[wire.GATE] & bit],
         }
+
+    def _busy_share(self, worker: WorkerRecord, words: list[int], now: int) -> float | None:
+        """Of the time since READY, the share that the worker was used, or else that its loop spent in turns."""
+        if worker.ready_at is None or now <= worker.ready_at:
+            return None
+        used = self._board.usage.of(worker.id)
+        busy = totals_at([words], now).busy_ns if used is None else used
+        return min(1.0, busy / (now - worker.ready_at))
 
     def _decision_rows(self, now: int) -> list[dict[str, Any]]:
         """Newest first, each with what came of its worker."""
@@ -311,13 +326,6 @@ class Reporter:
             "since_s": (now - mold.since_at) / 1e9,
             "error": mold.failed.text if mold.failed is not None else None,
         }
-
-
-def _busy_share(worker: WorkerRecord, words: list[int], now: int) -> float | None:
-    """Of the time since READY, the share that its loop spent in turns."""
-    if worker.ready_at is None or now <= worker.ready_at:
-        return None
-    return min(1.0, totals_at([words], now).busy_ns / (now - worker.ready_at))
 
 
 def _whom(decision: Decision, done: Performed) -> str:

@@ -18,11 +18,11 @@ from socket import socket as Socket  # noqa: N812 - the real one: the app may pa
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
-from prefork.app.app import load_app
-from prefork.backends.options import adopt, make_options, prepare
-from prefork.backends.registry import load_backend, require_style
+from prefork.backends.options import adopt
+from prefork.backends.registry import require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
+from prefork.mold.importing import Imports, import_all
 from prefork.mold.settings import MoldSettings
 from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
@@ -45,8 +45,8 @@ class Loaded(NamedTuple):
     backend: Backend
     options: object
     listeners: list[socket.socket]
-    tls: dict[object, ServerTls]
-    """By the name of the listener."""
+    tls: list[ServerTls | None]
+    """Of each listener: they are bound, and have a name, only when the first mold is READY."""
     memory: int
     """The descriptor of the shared memory."""
     sink: log.Sink
@@ -108,8 +108,12 @@ class Mold:
         log.attach(sink, "mold")
         listeners = [Socket(fileno=fd) for fd in listener_fds]
         try:
-            app, backend, options = _import(settings)
-            tls = _open_tls(settings, listeners)
+            app, backend, options = import_all(
+                Imports(settings.app, settings.backend, settings.options, settings.sys_path, settings.app_path)
+            )
+            require_style(app, settings.backend, backend)
+            adopt(backend, app, options)
+            tls = _open_tls(settings)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
@@ -162,28 +166,17 @@ class Mold:
             os._exit(0)
 
 
-def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
-    sys.path[:] = settings.sys_path
-    if settings.app_path is not None:
-        sys.path.insert(0, settings.app_path)
-    backend = load_backend(settings.backend)
-    options = make_options(backend, settings.options)
-    prepare(backend, options)
-    app = load_app(settings.app)
-    require_style(app, settings.backend, backend)
-    adopt(backend, app, options)
-    return app, backend, options
-
-
-def _open_tls(settings: MoldSettings, listeners: list[socket.socket]) -> dict[object, ServerTls]:
-    """By listener; after the app's import, for a loop may patch `ssl`. Raises ConfigError."""
-    opened: dict[object, ServerTls] = {}
-    for url, listener, tls in zip(settings.listeners, listeners, settings.tls, strict=True):
-        if tls is not None:
+def _open_tls(settings: MoldSettings) -> list[ServerTls | None]:
+    """Of each listener; after the app's import, for a loop may patch `ssl`. Raises ConfigError."""
+    opened: list[ServerTls | None] = []
+    for url, tls in zip(settings.listeners, settings.tls, strict=True):
+        if tls is None:
+            opened.append(None)
+        else:
             import prefork.backends.handshake  # noqa: F401, PLC0415 - now, so that workers share its memory
             from prefork.tls_context import open_tls  # noqa: PLC0415 - `ssl` is for who uses it
 
-            opened[listener.getsockname()] = open_tls(url, TlsSettings(**tls))
+            opened.append(open_tls(url, TlsSettings(**tls)))
     return opened
 
 

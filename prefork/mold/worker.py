@@ -78,7 +78,8 @@ def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
 
 def _figures(loaded: Loaded, worker: int) -> WorkerSettings:
     shared = WorkerSettings._fields[1:-1]
-    return WorkerSettings(worker, **{name: getattr(loaded.settings, name) for name in shared}, tls=loaded.tls)
+    tls = {each.getsockname(): one for each, one in zip(loaded.listeners, loaded.tls, strict=True) if one is not None}
+    return WorkerSettings(worker, **{name: getattr(loaded.settings, name) for name in shared}, tls=tls)
 
 
 def _dump_stacks_to(fd: int) -> None:

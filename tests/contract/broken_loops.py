@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
+from prefork.app.coroutine import CoroutineSession
 from prefork.backends import door, tether
 from prefork.backends.contract import hookimpl
 from prefork.backends.door import Door
@@ -371,6 +372,11 @@ def drains_when_told_to_stop() -> None:
 @noticed_by("test_35")
 def holds_nothing() -> None:
     replace(Link, hold=LinkHold)
+
+
+@noticed_by("test_37_the_end")
+def says_nothing_of_the_end_of_input() -> None:
+    replace(CoroutineSession, eof=nothing)
 
 
 @noticed_by("test_34_it_serves")

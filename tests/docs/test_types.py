@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_every_script_is_strictly_typed(tmp_path: Path) -> None:
-    documents = (ROOT / "README.md", DOCS / "MOVING-FROM-POE.md", DOCS / "SIMULATE.md", DOCS / "STYLES.md")
+    documents = (ROOT / "README.md", *(DOCS / name for name in ("MOVING-FROM-POE.md", "SIMULATE.md", "STYLES.md")))
     scripts = {name: text for document in documents for name, text in named(document).items()}
     files = []
     for name in [name for name in scripts if name.endswith(".py")]:

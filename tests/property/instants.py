@@ -86,7 +86,7 @@ def _due(worker: WorkerView, seen: Seen) -> int | None:
         stop_by = view.stop_at + limits.drain_timeout_ns if view.stop_by is None else view.stop_by
         return stop_by if drain_by is None else min(stop_by, drain_by)
     if worker.phase is Phase.BOOTING:
-        return max(worker.forked_at, awake) + limits.boot_timeout_ns
+        return max(worker.forked_at, worker.boot_at or 0, awake) + limits.boot_timeout_ns
     if worker.ready_at is None:
         return drain_by
     silent = max(worker.ready_at, worker.heard_at or worker.ready_at, awake) + limits.heartbeat_timeout_ns

@@ -64,6 +64,8 @@ def workers(draw: st.DrawFn, name: WorkerId) -> WorkerView:
         killed_at=draw(maybe),
         drain_wanted=draw(st.none() | st.sampled_from(Owner)),
         spent=draw(st.booleans()),
+        born=draw(st.booleans()),
+        boot_at=draw(maybe),
     )
 
 
@@ -106,6 +108,7 @@ def views(draw: st.DrawFn) -> PoolView:
         held_ns=draw(any_int),
         busy_ns=draw(any_int),
         spawn_ns=draw(maybe),
+        places=draw(maybe),
     )
 
 

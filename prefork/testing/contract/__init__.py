@@ -22,6 +22,7 @@ import pytest
 from prefork.testing.contract.accept_clauses import AcceptClauses
 from prefork.testing.contract.client import Client
 from prefork.testing.contract.conn_clauses import AppClauses, ConnClauses
+from prefork.testing.contract.coroutine_clauses import CoroutineClauses
 from prefork.testing.contract.harness import Worker, Workers
 from prefork.testing.contract.life_clauses import LifeClauses
 from prefork.testing.contract.scripted import Scripted, note
@@ -48,7 +49,9 @@ class _Suite:
     """Each session has a thread of its own: a callback that blocks holds up no other."""
 
 
-class BackendContract(_Suite, LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses):
+class BackendContract(
+    _Suite, LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses, CoroutineClauses
+):
     """What a loop must keep. A subclass names the loop; it may have tests of its own that take `start`."""
 
     @pytest.fixture
@@ -58,7 +61,7 @@ class BackendContract(_Suite, LifeClauses, AcceptClauses, SessionClauses, Stream
             yield start
 
 
-class TlsContract(_Suite, TlsClauses, SessionClauses, StreamClauses, ConnClauses):
+class TlsContract(_Suite, TlsClauses, SessionClauses, StreamClauses, ConnClauses, CoroutineClauses):
     """What it must keep of that over TLS, and the clause about TLS. Wants the package `trustme`."""
 
     @pytest.fixture

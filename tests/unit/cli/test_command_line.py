@@ -154,7 +154,7 @@ def test_help_names_each_flag_with_its_text(prefork: Prefork, monkeypatch: pytes
     assert done.code == 0
     assert "--pool.max-workers --max-workers N Most workers, booting and draining ones included. " in text
     assert "--config -c FILE The config file. Left out: ./prefork.toml, if it is there." in text
-    assert "--pool.sizing.kind --kind spare|static|demand How many workers are needed. Default: spare." in text
+    assert "--pool.sizing.kind --kind spare|static|demand How many workers are needed. Default: demand." in text
     assert "--listen URL" in text
     assert "APP What is served: module:attribute or file.py:attribute." in text
 
@@ -168,7 +168,7 @@ def test_the_schema_is_json(prefork: Prefork) -> None:
 def test_backends_name_their_distribution(prefork: Prefork) -> None:
     done = prefork("backends")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("selectors  prefork  session: ")
+    assert done.out.startswith("selectors  prefork  native session, ")
 
 
 def test_an_interrupt_is_no_traceback(prefork: Prefork, monkeypatch: pytest.MonkeyPatch) -> None:

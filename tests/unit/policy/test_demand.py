@@ -345,6 +345,14 @@ def test_who_is_called_and_who_goes(config: PoolConfig, view: PoolView, memory: 
     assert said(plan_for(config, view, memory)) == expected
 
 
+@pytest.mark.parametrize(("places", "births"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 4)], ids=str)
+def test_a_loop_that_holds_fewer_sessions_than_max_sessions_has_fewer_places(places: int | None, births: int) -> None:
+    """Two workers hold two each, and four wait."""
+    view = pool(serving(1, sessions=2), serving(2, sessions=2), queue=4, places=places)
+    plan = plan_for(TEN_EACH, view, learnt(session_ns=s(1000), ended=1))
+    assert [line for line in said(plan) if "withheld" not in line] == ["spawn demand"] * births
+
+
 def test_start_workers_are_kept_for_hold() -> None:
     config = PoolConfig(min_workers=1, start_workers=3, max_workers=9, sizing=DemandSizing(hold=10))
     first = plan_for(config, pool(), Memory(ever_ready=True, generation=1, newest_mold=1))

@@ -13,7 +13,7 @@ SPARE = PoolConfig(min_workers=2, max_workers=5, sizing=SpareSizing(min_spare=2,
 STATIC = PoolConfig(min_workers=1, max_workers=5, sizing=StaticSizing(workers=3))
 CAP_TEN = PoolConfig(min_workers=2, max_workers=9, max_sessions=10, sizing=SpareSizing(min_spare=2, max_spare=9))
 CAP_ONE = PoolConfig(min_workers=2, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=9))
-ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1)
+ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=SpareSizing())
 LOWERED = PoolConfig(min_workers=1, max_workers=1)
 OPERATOR = frozenset({Owner.OPERATOR})
 WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
