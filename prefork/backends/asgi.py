@@ -230,7 +230,8 @@ def _with_peer(record: logging.LogRecord) -> bool:
     """Name the session in a record of uvicorn's; an exception of the app's is counted."""
     session = current()
     if session is not None:
-        record.msg = f"session with {session.peer}: {str(record.msg).strip()}"
+        peer = str(session.peer).replace("%", "%%" if record.args else "%")  # fe80::1%eth0
+        record.msg = f"session with {peer}: {str(record.msg).strip()}"
         if record.exc_info:
             session.count_failure()
     return True

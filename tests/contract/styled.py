@@ -69,7 +69,7 @@ class Ends:
 
     @property
     def waits(self) -> bool:
-        return bool(self.timers or self.offloads or self.transport.get_write_buffer_size())
+        return bool(self.timers or self.offloads)
 
     @property
     def peer(self) -> Address:
@@ -107,12 +107,9 @@ class ScriptedProtocol(asyncio.Protocol):
         note("eof")
         return False
 
-    def resume_writing(self) -> None:
-        self.settle()
-
     def shutdown(self) -> None:
         self.leaves = True
-        if self.text or self.ends.waits:
+        if self.text or self.ends.waits or self.ends.transport.get_write_buffer_size():
             note("draining")
         self.settle()
 
