@@ -81,6 +81,7 @@ class Molds:
         if self.at_once:
             self._house.becomes_ready(worker)
         else:
+            self._scene.looks.call()
             agenda = self._scene.agenda
             agenda.plan(agenda.now + self._boot_ns, self._booted, worker)
 
