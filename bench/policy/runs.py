@@ -87,7 +87,7 @@ def run_all(cases: Iterable[Case], jobs: int) -> dict[Case, Figures]:
 def _run(missing: list[Case], jobs: int, known: dict[bool, dict[str, Figures]]) -> None:
     """Run what is missing, and write each result at once: an interrupted run goes on where it was."""
     begun, files = monotonic(), {kind: _file(kind).open("a", encoding="utf-8") for kind in (True, False)}
-    with get_context("forkserver").Pool(jobs, initializer=os.nice, initargs=(10,)) as pool:
+    with get_context("forkserver").Pool(jobs, initializer=os.nice, initargs=(3,)) as pool:
         for done, (case, figures) in enumerate(pool.imap_unordered(_played, missing, chunksize=8), 1):
             kind = case.policy.is_prefork
             known[kind][_key(case)] = figures
