@@ -11,7 +11,7 @@ HOOK = """
 from prefork.backends.contract import hookimpl
 class Backend:
     'A loop that serves nobody.'
-    name, contract, styles, options = "NAME", 1, frozenset({"session"}), None
+    name, contract, styles, options = "NAME", 1, {"session": "native"}, None
     def run(self, tether, listeners, app, options): pass
 @hookimpl
 def prefork_backends():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from prefork.app.framing import Framer, Lines
 from prefork.app.naming import import_app_object
@@ -11,11 +11,20 @@ from prefork.app.styles import check_hook, style_of
 from prefork.errors import AppError
 
 if TYPE_CHECKING:
+    from asyncio import BaseProtocol
     from collections.abc import Callable
 
     from prefork.app.session import Address
     from prefork.app.styles import Style
     from prefork.app.worker import Worker
+
+    Code = (
+        Callable[[Any], object]
+        | Callable[[Any, Any], object]
+        | Callable[[Any, Any, Any], object]
+        | Callable[[], BaseProtocol]
+    )
+    """What other styles look like to a type checker."""
 
 T = TypeVar("T")
 
@@ -24,17 +33,19 @@ _NO_FRAMER = "{} names no framer: write `framer = Lines` (or Stream, ...) in its
 
 
 class App:
-    """What is served: a Session class, or any callable without arguments that makes a Session.
+    """What is served: a Session class, or code of another style (`styles.Style`) that the loop can run.
 
-    `framer`: for sessions that name none; where both do, this one is taken. `admit(peer, listener)`: whether that peer
-    may have a session; False, or an exception, closes the connection before one exists. `started(worker)`: called in
-    each worker before it accepts; an exception fails its boot. `stopping(worker)`: called in each worker that ends in
-    an orderly way, after its last session. Raises TypeError for what can't be served.
+    `style`: for a handler whose form doesn't tell it. `framer`: for sessions that name none; where both do, this one is
+    taken. `admit(peer, listener)`: whether that peer may have a session; False, or an exception, closes the connection
+    before one exists. `started(worker)`: called in each worker before it accepts; an exception fails its boot.
+    `stopping(worker)`: called in each worker that ends in an orderly way, after its last session. Raises TypeError for
+    what can't be served.
     """
 
     __slots__ = ("_framer", "_made", "admit", "handler", "started", "stopping", "style")
 
-    def __init__(  # noqa: PLR0913 - what an app consists of
+    @overload
+    def __init__(
         self,
         handler: Callable[[], Session[T]],
         *,
@@ -43,19 +54,40 @@ class App:
         admit: Callable[[Address, Address], bool] | None = None,
         started: Callable[[Worker], object] | None = None,
         stopping: Callable[[Worker], object] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        handler: Code,
+        *,
+        style: Style | None = None,
+        framer: None = None,
+        admit: Callable[[Address, Address], bool] | None = None,
+        started: Callable[[Worker], object] | None = None,
+        stopping: Callable[[Worker], object] | None = None,
+    ) -> None: ...
+
+    def __init__(  # noqa: PLR0913 - what an app consists of
+        self,
+        handler: Callable[..., object],
+        *,
+        style: Style | None = None,
+        framer: Framer[Any] | type[Framer[Any]] | None = None,
+        admit: Callable[[Address, Address], bool] | None = None,
+        started: Callable[[Worker], object] | None = None,
+        stopping: Callable[[Worker], object] | None = None,
     ) -> None:
-        if style not in (None, "session"):
-            raise TypeError(f"style {style!r} is not known; there is: session")
         for name, hook in (("admit", admit), ("started", started), ("stopping", stopping)):
             check_hook(name, hook)
         self.admit = admit
         self.started = started
         self.stopping = stopping
-        self.handler: Callable[[], Session[Any]] = handler
-        self.style: Style = style_of(handler)
+        self.handler: Callable[..., Any] = handler
+        self.style: Style = style_of(handler, style)
         self._made: tuple[object, Framer[Any]] = Lines, Lines()
         self._framer: Framer[Any] | None = None if framer is None else self.framer(framer)
-        if isinstance(handler, type) and framer is None:
+        if self.style == "session" and isinstance(handler, type) and framer is None:
             self._check(handler)
 
     def session(self) -> Session[Any]:
@@ -112,6 +144,6 @@ def load_app(name: str) -> App:
     if isinstance(found, App):
         return found
     try:
-        return App(cast("Callable[[], Session[Any]]", found))
+        return App(cast("Callable[..., object]", found))
     except TypeError as error:
         raise AppError(f"app {name!r}: {error}") from None

@@ -21,9 +21,10 @@ from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from prefork.app.app import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
 
@@ -51,7 +52,7 @@ class AsyncioBackend:
 
     name = "asyncio"
     contract = CONTRACT
-    styles = frozenset({"session"})
+    styles: Mapping[Style, Support] = {"session": "native"}
     options = AsyncioOptions
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:

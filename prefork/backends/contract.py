@@ -53,9 +53,10 @@ import pluggy
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prefork.app.app import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.tether import Tether
 
 CONTRACT = 1
@@ -84,8 +85,8 @@ class Backend(Protocol):
         """The CONTRACT that it keeps."""
 
     @property
-    def styles(self) -> frozenset[str]:
-        """The styles of app that it can run."""
+    def styles(self) -> Mapping[Style, Support]:
+        """The styles of app (`prefork.app.styles`) that it can run, and how; one that isn't there it can't run."""
 
     @property
     def options(self) -> type | None:

@@ -24,7 +24,7 @@ def probe(name: str, options: dict[str, Any] | None) -> dict[str, Any]:
     except ConfigError as error:
         return {"error": str(error)}
     about = (type(backend).__doc__ or "").strip().partition("\n")[0]
-    return {"styles": sorted(backend.styles), "about": about}
+    return {"styles": dict(backend.styles), "about": about}
 
 
 def main() -> None:

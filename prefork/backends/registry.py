@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,8 @@ from prefork.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from prefork.app.app import App
+    from prefork.app.styles import Style
     from prefork.backends.contract import Backend
 
 _BUILT_IN = {
@@ -94,6 +97,23 @@ def load_backend(name: str) -> Backend:
     raise _broken(wanted, f"it offers no backend of that name, but {others}")
 
 
+def require_style(app: App, name: str, backend: Backend) -> None:
+    """Refuse an app whose style the backend can't run. Raises ConfigError, which names the loops that can."""
+    if app.style in backend.styles:
+        return
+    can = [each.name for each in known_backends() if each.name != name and _runs(each.name, app.style)]
+    cure = f"use backend = {' or '.join(repr(each) for each in can)}" if can else "no loop that is installed can"
+    raise ConfigError(f"backend {name!r} can't run an app of style {app.style!r}: {cure}")
+
+
+def _runs(name: str, style: Style) -> bool:
+    """Whether another backend is there that could."""
+    try:
+        return style in load_backend(name).styles
+    except ConfigError:
+        return False
+
+
 def _unknown(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, list(known), n=1)
     cure = f"; did you mean {close[0]!r}?" if close else ""
@@ -130,8 +150,8 @@ def _checked(backend: Backend, wanted: KnownBackend) -> Backend:
     if version != contract.CONTRACT:
         raise _broken(wanted, f"it keeps contract {version}, and this prefork speaks {contract.CONTRACT}")
     styles = getattr(backend, "styles", None)
-    if not isinstance(styles, (set, frozenset)) or not styles or not all(isinstance(each, str) for each in styles):
-        raise _broken(wanted, f"its styles are {styles!r:.60}; expected a set of names")
+    if not isinstance(styles, Mapping) or not styles or not {*styles.values()} <= {"native", "bridged"}:
+        raise _broken(wanted, f"its styles are {styles!r:.60}; expected {{style: 'native' or 'bridged'}}")
     options = getattr(backend, "options", None)
     if options is not None and not (isinstance(options, type) and dataclasses.is_dataclass(options)):
         raise _broken(wanted, f"its options are {options!r:.60}; expected a dataclass, or None")

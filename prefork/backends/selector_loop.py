@@ -10,9 +10,10 @@ from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prefork.app.app import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
 
@@ -22,7 +23,7 @@ class SelectorsBackend:
 
     name = "selectors"
     contract = CONTRACT
-    styles = frozenset({"session"})
+    styles: Mapping[Style, Support] = {"session": "native"}
     options = None
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:

@@ -15,9 +15,10 @@ from prefork.backends.seat import SeatTurns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prefork.app.app import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
 
@@ -39,7 +40,7 @@ class ThreadsBackend:
 
     name = "threads"
     contract = CONTRACT
-    styles = frozenset({"session"})
+    styles: Mapping[Style, Support] = {"session": "native"}
     options = ThreadsOptions
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:

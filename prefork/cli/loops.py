@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.errors import ConfigError
@@ -24,7 +25,8 @@ PATIENCE_S = 20.0
 class Answer(NamedTuple):
     """What a backend says of itself, or what is wrong with it."""
 
-    styles: tuple[str, ...] = ()
+    styles: Mapping[str, str] = MappingProxyType({})
+    """How it runs each style of app that it can run: native or bridged."""
     about: str = ""
     error: str = ""
 

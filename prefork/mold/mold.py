@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork import log, wire
 from prefork.app.app import load_app
 from prefork.backends.options import make_options, prepare
-from prefork.backends.registry import load_backend
+from prefork.backends.registry import load_backend, require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
@@ -164,7 +164,9 @@ def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
     backend = load_backend(settings.backend)
     options = make_options(backend, settings.options)
     prepare(backend, options)
-    return load_app(settings.app), backend, options
+    app = load_app(settings.app)
+    require_style(app, settings.backend, backend)
+    return app, backend, options
 
 
 def _ignore_operator() -> None:

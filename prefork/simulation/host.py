@@ -41,7 +41,7 @@ Fault = Killed | Crashed | Hung
 
 @dataclass(frozen=True)
 class Host:
-    """What `simulate` takes for granted. Sessions don't slow one another: a worker's places are its only resource."""
+    """What `simulate` takes for granted. A worker has two resources: its places, and its loop's time."""
 
     spawn_time: Duration = "200ms"
     """From a mold's turn at a birth to READY; a mold makes one worker at a time."""
@@ -57,13 +57,15 @@ class Host:
     """From the master's order to the worker that acts on it."""
     exit_time: Duration = "10ms"
     """From a worker's last session to its exit."""
-    lull: Duration = "250ms"
+    lull: Duration | None = None
     """A bell that tells of no more sessions than the last look saw calls for a look so long after it; 0: at once.
 
-    The real master looks at once. With the default a run of 16 sessions a second costs half as much; in six loads no
-    figure of the waits changed, and the mean number of workers by 0.3 % at most. A policy that counts arrivals at its
-    looks sees some of them so much later.
+    The real master looks at once, and sizing that counts arrivals at its looks needs that: None is 0 for demand, else
+    250 ms, with which a run of 16 sessions a second costs half as much; in six loads no figure of the waits changed,
+    and the mean number of workers by 0.3 % at most.
     """
+    busy: float = 0.05
+    """Share of its time for which a session keeps its worker's loop busy: 20 fill a loop, and more slow each other."""
     boot_failures: float = 0.0
     """Share of births that end with exit code 1 instead of READY."""
     boot_hangs: float = 0.0
@@ -73,5 +75,6 @@ class Host:
     def __post_init__(self) -> None:
         share(self.boot_failures, "boot_failures")
         share(self.boot_hangs, "boot_hangs")
+        share(self.busy, "busy")
         if self.backlog < 0:
             raise ValueError(f"backlog ({self.backlog}) is negative: write how many connections may wait")

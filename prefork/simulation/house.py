@@ -55,13 +55,14 @@ class House:
     def hang(self, worker: Worker) -> None:
         """Its loop turns no more; what it would accept is handed on by the listener watch."""
         worker.hangs(self._scene.agenda.now)
+        self._scene.loops.hangs(worker)
         self._scene.listener.settle(worker)
 
     def reap(self, worker: Worker, how: tuple[int | None, int | None]) -> None:
         """It ended, with what it held; `how`: exit code, signal."""
         if worker.gone:
             return
-        agenda, looks, _, listener = self._scene
+        agenda, looks, _, listener, _ = self._scene
         self._cut_off(worker)
         worker.gone = True
         listener.settle(worker)
@@ -74,7 +75,7 @@ class House:
     def _act(self, worker: Worker) -> None:
         if worker.gone or worker.ready_at is None or worker.hung_at is not None:
             return
-        agenda, looks, _, listener = self._scene
+        agenda, looks, _, listener, _ = self._scene
         if not worker.act():
             looks.call()
         if worker.drain_by is not None:
@@ -91,10 +92,11 @@ class House:
         tally, now = self._scene.tally, self._scene.agenda.now
         lost = worker.loses_all(now) if worker.sessions else 0
         tally.lost += lost
+        self._scene.loops.empties(worker)
         tally.sessions.change(-lost, now)
 
     def _leave(self, worker: Worker) -> None:
-        agenda, _, tally, _ = self._scene
+        agenda, _, tally, _, _ = self._scene
         worker.exiting = True
         tally.ended(worker.ordered, agenda.now)
         agenda.plan(agenda.now + self._exit_ns, self._exits, worker)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prefork.policy.model import WorkerId
     from prefork.simulation.agenda import Agenda
     from prefork.simulation.looks import Looks
+    from prefork.simulation.loops import Loops
     from prefork.simulation.tally import Tally
     from prefork.simulation.workers import Worker
 
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
 class Listener:
     """`waiting` holds (arrival in ns, length); `line` the workers that accept, in the order in which they are woken."""
 
-    def __init__(self, agenda: Agenda, looks: Looks, tally: Tally, backlog: int) -> None:
+    def __init__(self, agenda: Agenda, looks: Looks, loops: Loops, tally: Tally, backlog: int) -> None:
         self.waiting: deque[tuple[int, int]] = deque()
         self.line: OrderedDict[WorkerId, Worker] = OrderedDict()
         self.leave: Callable[[Worker], None] = _nobody_leaves
         """What a worker does that is done."""
         self._agenda = agenda
         self._looks = looks
+        self._loops = loops
         self._tally = tally
         self._backlog = backlog
         self._closed = False
+        loops.ended = self._ended
 
     def arrive(self, length: int) -> None:
         """A connection comes."""
@@ -79,10 +82,9 @@ class Listener:
 
     def _open(self, worker: Worker, length: int) -> None:
         """The worker, which isn't in line, takes a connection."""
-        agenda = self._agenda
         worker.opens()
-        self._tally.sessions.change(1, agenda.now)
-        agenda.plan(agenda.now + length, self._ended, worker)
+        self._tally.sessions.change(1, self._agenda.now)
+        self._loops.opens(worker, length)
         if worker.accepts:
             self.line[worker.id] = worker
         self._looks.ring(worker)
@@ -95,6 +97,7 @@ class Listener:
             return
         now = self._agenda.now
         worker.closes(now)
+        self._loops.closes(worker)
         self._tally.served += 1
         self._tally.sessions.change(-1, now)
         if self.waiting or worker.id not in self.line:

@@ -102,6 +102,7 @@ class Master:
             arrivals=over + held.value,
             completions=over,
             held_ns=held.area_at(now),
+            busy_ns=self._scene.loops.busy_ns(now),
             spawn_ns=self._molds.spawn_ns,
         )
 

@@ -51,6 +51,8 @@ class Run:
     """Worker processes over time, booting and draining ones included; instants in ns since the start."""
     worker_seconds: float
     session_seconds: float
+    busy_seconds: float
+    """For which loops were busy, of all workers."""
     queue_seconds: float
     decisions: list[Decided] = field(repr=False)
     """Oldest first; of more than 200,000 the first ones."""
@@ -150,24 +152,22 @@ def simulate(
     """Play the traffic on a pool of this config; the same arguments give the same run.
 
     `decide` may be another policy of the same signature, such as `peers.peer("apache", config)`. Raises ValueError for
-    traffic or a host that can't be, and for sizing by how busy the loops are, which no session of a simulation makes
-    them.
+    traffic or a host that can't be.
     """
-    if config.sizing.kind == "demand" and not config.max_sessions:
-        raise ValueError("simulate: sizing demand goes by busy loops where max_sessions is 0: set max_sessions")
     world = World(Policy(config, decide, seed), Host() if host is None else host, seed)
     world.play(traffic)
     return _result(world, traffic)
 
 
 def _result(world: World, traffic: Traffic) -> Run:
-    _, looks, tally, listener = world.scene
+    _, looks, tally, listener, loops = world.scene
     return Run(
         seconds=traffic.lasts_ns / NS,
         holding=tally.sessions.value,
         waiting=len(listener.waiting),
         worker_seconds=tally.live.area / NS,
         session_seconds=tally.sessions.area / NS,
+        busy_seconds=loops.busy_ns(ORIGIN + traffic.lasts_ns) / NS,
         queue_seconds=tally.queue.area / NS,
         looks=looks.count,
         settled_at=traffic.settled_at,

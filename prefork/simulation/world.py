@@ -12,23 +12,28 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from prefork.policy.limits import PPM
+from prefork.policy.units import NS
 from prefork.simulation.agenda import ORIGIN, Agenda
 from prefork.simulation.durations import as_ns
 from prefork.simulation.faults import Faults
 from prefork.simulation.house import House
 from prefork.simulation.listener import Listener
 from prefork.simulation.looks import Looks
+from prefork.simulation.loops import Loops
 from prefork.simulation.master import Master, Policy
 from prefork.simulation.molds import Molds
 from prefork.simulation.scene import Scene
 from prefork.simulation.tally import Tally
 
 if TYPE_CHECKING:
+    from prefork.policy.config import PoolConfig
     from prefork.simulation.host import Host
     from prefork.simulation.traffic import Traffic
 
 SAMPLES = 1000
 """Equal parts of a run for which the means are kept; the last one ends with it."""
+_LULL_NS = NS // 4
 _MOST_ROUNDS = 100
 """Until a pool is up; one takes two or three."""
 
@@ -38,8 +43,9 @@ class World:
 
     def __init__(self, policy: Policy, host: Host, seed: int) -> None:
         agenda, tally = Agenda(), Tally()
-        looks = Looks(agenda, tally.sessions, as_ns(host.lull, "lull"))
-        self.scene = Scene(agenda, looks, tally, Listener(agenda, looks, tally, host.backlog))
+        looks = Looks(agenda, tally.sessions, _lull_ns(host, policy.config))
+        loops = Loops(agenda, round(host.busy * PPM))
+        self.scene = Scene(agenda, looks, tally, Listener(agenda, looks, loops, tally, host.backlog), loops)
         self.house = House(self.scene, host)
         self.molds = Molds(self.scene, self.house, host, Random(f"{seed} births"))
         self.master = Master(policy, self.scene, self.house, self.molds)
@@ -92,3 +98,10 @@ class World:
 
     def _sample(self, _: None) -> None:
         self.scene.tally.sample(self.scene.agenda.now)
+
+
+def _lull_ns(host: Host, config: PoolConfig) -> int:
+    """What the host says, or else none where arrivals are counted at looks."""
+    if host.lull is not None:
+        return as_ns(host.lull, "lull")
+    return 0 if config.sizing.kind == "demand" else _LULL_NS

@@ -69,7 +69,7 @@ class Answers(Session[str]):
 
 
 shouting = App(Answers, framer=LinesThenShouts)
-greeting = App(partial(Answers, "hello "), framer=Lines)
+greeting = App(partial(Answers, "hello "), style="session", framer=Lines)
 
 
 def polite() -> Session[str]:
@@ -77,7 +77,7 @@ def polite() -> Session[str]:
     return Answers("please: ")
 
 
-by_function = App(polite, framer=Lines)
+by_function = App(polite, style="session", framer=Lines)
 
 
 class Stateful(Session[str]):

@@ -292,7 +292,7 @@ import select, time
 from prefork.backends.contract import CONTRACT, hookimpl
 
 class Acceptor:
-    name, contract, styles, options = "acceptor", CONTRACT, frozenset({"session"}), None
+    name, contract, styles, options = "acceptor", CONTRACT, {"session": "native"}, None
 
     def run(self, tether, listeners, app, options, /):
         poll, (listener,), gate = select.poll(), listeners, tether.gate

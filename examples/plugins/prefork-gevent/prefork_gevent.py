@@ -18,9 +18,10 @@ from prefork.backends.seat import SeatTurns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prefork.app.app import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
 
@@ -68,7 +69,7 @@ class GeventBackend:
 
     name = "gevent"
     contract = CONTRACT
-    styles = frozenset({"session"})
+    styles: Mapping[Style, Support] = {"session": "native"}
     options = GeventOptions
 
     def prepare(self, options: object, /) -> None:

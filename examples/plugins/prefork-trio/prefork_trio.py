@@ -17,9 +17,10 @@ from prefork.backends.guest import Guest
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from prefork import App
+    from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
 
@@ -31,7 +32,7 @@ class TrioBackend:
 
     name = "trio"
     contract = CONTRACT
-    styles = frozenset({"session"})
+    styles: Mapping[Style, Support] = {"session": "native"}
     options = None
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:

@@ -77,7 +77,7 @@ class Workers:
 
     def __call__(self, make: Callable[[], Session[Any]] | App = Scripted, **conditions: Unpack[Conditions]) -> Worker:
         """One more, which is READY."""
-        app = make if isinstance(make, App) else App(make)
+        app = make if isinstance(make, App) else App(make, style="session")
         self._workers.append(worker := Worker(self._run, app, conditions))
         if conditions.get("ready", True):
             assert worker.hear() == wire.Ready(), worker.log
@@ -128,7 +128,7 @@ class Worker:
             gc.freeze()
             self._log_to_test()
             if (files := conditions.get("files")) is not None:
-                app = App(app.handler, started=lambda _: _allow_files(files))
+                app = App(app.handler, style=app.style, started=lambda _: _allow_files(files))
             run(Tether(channel, self.slot, _settings(conditions)), self.listeners, app)
             code = 0
         except SystemExit as error:

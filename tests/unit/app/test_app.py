@@ -55,22 +55,22 @@ def test_a_session_may_set_its_framer_when_it_is_made() -> None:
     assert framer(App(SetsOne)) == Lines(limit=7)
 
 
-def test_any_callable_without_arguments_that_makes_a_session_is_an_app() -> None:
+def test_a_callable_that_makes_a_session_is_an_app_when_its_style_is_said() -> None:
     for handler in (lambda: Greeter("hi"), partial(Greeter, "hi"), partial(Greeter, word="hi")):
-        app = App(handler)
+        app = App(handler, style="session")
         assert framer(app) == Lines()
         assert app.style == "session"
 
 
 def test_a_callable_that_makes_something_else_is_refused_when_it_does() -> None:
-    app = App(lambda: 3)  # type: ignore[arg-type, return-value]
+    app = App(lambda: 3, style="session")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="made a int, not a Session"):
         app.session()
 
 
 def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() -> None:
     with pytest.raises(TypeError, match="Bare names no framer: write `framer = Lines`"):
-        framer(App(partial(Bare)))
+        framer(App(partial(Bare), style="session"))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() ->
         pytest.param(
             {"handler": Bare, "framer": str}, "is no Framer; there are: Lines, Stream, Fixed", id="no framer class"
         ),
-        pytest.param({"handler": Plain, "style": "wsgi"}, "style 'wsgi' is not known; there is: session", id="style"),
+        pytest.param(
+            {"handler": Plain, "style": "x"}, "style 'x' is not known; there are: session, coroutine", id="style"
+        ),
         pytest.param({"handler": Plain, "admit": 3}, "admit 3 can't be called: give a function", id="no function"),
         pytest.param({"handler": Plain, "started": _coroutine}, "is a coroutine function: give", id="coroutine"),
         pytest.param({"handler": Session}, "Session names no framer", id="Session itself"),

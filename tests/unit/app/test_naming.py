@@ -27,8 +27,11 @@ app = App(Echo)
 count = 3
 session = Echo()
 class NoFramer(Session[str]): pass
-def needs(x): return Echo()
-async def coroutine(): pass
+class Needs(Session):
+    framer = Lines
+    def __init__(self, x): pass
+def factory(): return Echo()
+
 class Other: pass
 if __name__ == "__main__":
     raise SystemExit("the main block ran")
@@ -108,7 +111,7 @@ def test_a_file_is_a_proper_module_of_its_folder(folder: Path) -> None:
         pytest.param("", "app '': expected 'module:attribute' or 'file.py:attribute'", id="nothing"),
         pytest.param(
             "echo_x.py:count",
-            "app 'echo_x.py:count': 3 is neither an App nor a callable that makes a Session",
+            "app 'echo_x.py:count': 3 is neither an App nor anything that can be called",
             id="a number",
         ),
         pytest.param(
@@ -123,19 +126,23 @@ def test_a_file_is_a_proper_module_of_its_folder(folder: Path) -> None:
             id="no framer",
         ),
         pytest.param(
-            "echo_x.py:needs",
-            "app 'echo_x.py:needs': needs needs arguments (x), but a Session is made without any: "
-            "bind them with functools.partial",
-            id="a callable with arguments",
+            "echo_x.py:Needs",
+            "app 'echo_x.py:Needs': Needs needs arguments (x), but it is called without any: bind them with "
+            "functools.partial and say style='session'",
+            id="a class with arguments",
         ),
         pytest.param(
-            "echo_x.py:coroutine",
-            "app 'echo_x.py:coroutine': coroutine is a coroutine function: give a Session class, "
-            "or a callable that makes one",
-            id="a coroutine function",
+            "echo_x.py:factory",
+            "app 'echo_x.py:factory': factory doesn't tell its style by its form: say App(…, style=…), one of session, "
+            "coroutine, streams, protocol, socket, asgi, wsgi",
+            id="a factory",
         ),
         pytest.param(
-            "echo_x.py:Other", "app 'echo_x.py:Other': Other is no subclass of Session", id="a class of another kind"
+            "echo_x.py:Other",
+            "app 'echo_x.py:Other': Other is no subclass that tells its style (a class of prefork.Session, "
+            "asyncio.BaseProtocol or socketserver.BaseRequestHandler): say App(…, style=…): session, coroutine, "
+            "streams, protocol, socket, asgi, wsgi",
+            id="a class of another kind",
         ),
         pytest.param(
             "json.py:x",

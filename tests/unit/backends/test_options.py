@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from prefork.backends.options import fits, make_options, prepare
 from prefork.backends.registry import load_backend
 from prefork.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prefork.app.styles import Style, Support
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Options:
 
 
 class WithOptions:
-    name, contract, styles, options = "mine", 1, frozenset({"session"}), Options
+    name, contract, options = "mine", 1, Options
+    styles: Mapping[Style, Support] = {"session": "native"}
 
     def run(self, *_: Any) -> None: ...
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork.app.app import App
 from prefork.backends.contract import GROUP
-from prefork.backends.registry import KnownBackend, known_backends, load_backend
+from prefork.backends.registry import KnownBackend, known_backends, load_backend, require_style
 from prefork.errors import ConfigError
 from tests.distributions import HOOK, install
 
@@ -114,9 +115,9 @@ def test_broken_metadata_breaks_only_its_distribution(site: Path, file: str, tex
         pytest.param(("", ""), "it offers no backend of that name, but NAME", id="another name"),
         pytest.param(("prefork_backends", "prefork_backend"), "unknown hook 'prefork_backend'", id="a misspelt hook"),
         pytest.param((" 1,", " 2,"), "it keeps contract 2, and this prefork speaks 1", id="another contract"),
-        pytest.param(('frozenset({"session"})', '"session"'), "its styles are 'session'; expected a set", id="styles"),
+        pytest.param(('{"session": "native"}', '"session"'), "its styles are 'session'; expected {style", id="styles"),
         pytest.param(("None", "int"), "its options are <class 'int'>; expected a dataclass, or None", id="options"),
-        pytest.param(('{"session"}', "{1}"), r"its styles are frozenset\(\{1\}\); expected a set", id="no names"),
+        pytest.param(('"native"', '"quick"'), r"its styles are \{'session': 'quick'\}; expected", id="no support"),
         pytest.param(("def run", "def serve"), r"it has no run\(\)", id="no run"),
         pytest.param(("@hookimpl", ""), "it has no hook prefork_backends", id="no mark"),
         pytest.param(("[Backend()]", "Backend()"), r"prefork_backends\(\) returned .*; expected a list", id="no list"),
@@ -131,6 +132,22 @@ def test_a_plugin_that_breaks_the_contract_is_named(
     with pytest.raises(ConfigError, match=message) as caught:
         load_backend("bad")
     assert f"backend 'bad' of {distribution} " in str(caught.value)
+
+
+def _wsgi(_environ: object, _start_response: object) -> None:
+    """An app that selectors doesn't run."""
+
+
+def test_an_app_whose_style_the_loop_cannot_run_is_told_the_loops_that_can(site: Path) -> None:
+    install(site, "web-x9", "web-x9", HOOK.replace("NAME", "web-x9").replace("session", "wsgi"))
+    install(site, "bad-x9", "bad-x9", "raise ValueError")
+    with pytest.raises(
+        ConfigError, match=r"^backend 'selectors' can't run an app of style 'wsgi': use backend = "
+    ) as no:
+        require_style(App(_wsgi), "selectors", load_backend("selectors"))
+    assert "'web-x9'" in str(no.value)
+    assert "bad-x9" not in str(no.value)
+    require_style(App(_wsgi), "web-x9", load_backend("web-x9"))
 
 
 def test_the_group_is_named_as_documented() -> None:

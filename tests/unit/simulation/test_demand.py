@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from prefork.policy.config import PoolConfig
-from prefork.simulation import Exponential, Host, Poisson, Run, simulate
+from prefork.simulation import Exponential, Poisson, Run, simulate
 
 STEADY = Poisson(rate=50, lasts="300s", length=Exponential("200ms"))
 """Ten sessions at a time."""
@@ -13,7 +11,7 @@ STEADY = Poisson(rate=50, lasts="300s", length=Exponential("200ms"))
 
 def run(kind: str) -> Run:
     config = {"min_workers": 1, "max_workers": 60, "max_sessions": 1, "sizing": {"kind": kind}}
-    return simulate(PoolConfig.model_validate(config), STEADY, seed=1, host=Host(lull="0s"))
+    return simulate(PoolConfig.model_validate(config), STEADY, seed=1)
 
 
 def test_demand_has_as_many_workers_as_the_load_asks_for() -> None:
@@ -21,8 +19,3 @@ def test_demand_has_as_many_workers_as_the_load_asks_for() -> None:
     assert 11 < found.mean_workers < 25
     assert found.share_waiting_over("50ms") < 0.05
     assert found.refused == 0
-
-
-def test_where_loops_would_have_to_be_busy_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="set max_sessions"):
-        simulate(PoolConfig.model_validate({"sizing": {"kind": "demand"}}), STEADY)

@@ -79,6 +79,13 @@ def test_a_lull_puts_off_bells_that_tell_of_no_more_sessions_than_were_seen() ->
     assert looks(fixed(9), listed(*sessions), Host(lull="80ms")) == [100, 110, 200, 260, 270]
 
 
+def test_demand_that_counts_arrivals_at_looks_puts_off_no_bell() -> None:
+    sessions = [(100, 50), (200, 10), (220, 10)]
+    config = {"min_workers": 9, "sizing": {"kind": "demand"}}
+    found = looks(PoolConfig.model_validate(config), listed(*sessions), Host())
+    assert [at for at in found if at < 500] == [100, 200, 220]
+
+
 def test_a_config_that_watches_its_spares_is_looked_at_as_its_plan_asks() -> None:
     config = PoolConfig(min_workers=1, start_workers=3, sizing=SpareSizing(max_spare=2, hold=1))
     assert looks(config, listed(lasts=990)) == list(range(100, 990, 100))

@@ -25,8 +25,8 @@ T_999 = 4.437
 """Student's t for 11 degrees of freedom, two-sided, 99.9 %."""
 LOAD = 10.0
 MEAN_S = 0.2
-IDLE_MASTER = Host(lull="10s")
-"""A static size asks for no look, and a look costs most of the time."""
+IDLE_MASTER = Host(lull="10s", busy=0)
+"""A static size asks for no look, and a look costs most of the time; no session slows another."""
 
 
 def erlang_c(servers: int) -> float:
