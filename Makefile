@@ -5,13 +5,14 @@
 # make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
 # make search    search small pools further than `make test` does; minutes
 # make bench     measure (nothing in it passes or fails)
+# make claims    demand sizing against the policies of other servers, on all loads; half an hour (docs/POLICY.md)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 PLUGINS := $(wildcard examples/plugins/*)
 
-.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench setup system clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench claims setup system clean
 
 setup: $(VENV)/.ready
 
@@ -67,6 +68,10 @@ search: setup
 
 bench: setup
 	$(RUN)/python bench/pool.py
+
+claims: setup
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(RUN)/python -m bench.policy --out docs/pictures
 
 clean:
 	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage mutants

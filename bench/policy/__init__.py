@@ -1,1 +1,1 @@
-"""The proof: prefork's demand sizing and the policies of other servers, on the same loads. Nothing in it passes or fails."""
+"""The proof: demand sizing and the policies of other servers on the same loads. Nothing in it passes or fails."""

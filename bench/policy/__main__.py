@@ -8,22 +8,20 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.policy import claims, policies, tables
-from bench.policy.loads import LOADS
-from bench.policy.runs import Case, run_all
+from . import policies, tables
+from .loads import LOADS
+from .runs import Case, run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bench.policy.policies import Policy
-    from bench.policy.runs import Figures
+    from .runs import Figures
 
 SEEDS = (1, 2, 3, 4, 5)
 SPAWN_TIMES = (0.05, 0.2, 1.0, 2.0)
 PLACES = (1, 10)
 TUNED_AT = 0.2
-"""Spawn time (s) of the runs with tuned settings."""
-TUNED_SEEDS = (1, 2)
+"""Spawn time (s) of the runs with tuned settings, which have one seed: there are many of them."""
 
 
 def main() -> None:
@@ -32,27 +30,28 @@ def main() -> None:
     seeds, spawn_times = ((1, 2), (0.2, 1.0)) if asked.quick else (SEEDS, SPAWN_TIMES)
     found: dict[Case, Figures] = {}
     if 1 in asked.claims:
-        told = run_all(_cases(policies.defaults(), [load.name for load in LOADS], spawn_times, seeds), asked.jobs)
+        told = run_all(_defaults(spawn_times, seeds), asked.jobs)
         tables.first(told)
         found |= told
     if {2, 3} & set(asked.claims):
-        tuned = run_all(_tuned((1,) if asked.quick else TUNED_SEEDS), asked.jobs)
-        for places in PLACES:
+        tuned = run_all(_tuned(PLACES[:1] if asked.quick else PLACES), asked.jobs)
+        for places in sorted({case.places for case in tuned}):
             tables.second_and_third(tuned, places)
         found |= tuned
     if asked.out:
-        from bench.policy import pictures  # noqa: PLC0415 - matplotlib is an extra
+        from . import pictures  # noqa: PLC0415 - matplotlib is an extra
 
         pictures.draw(found, asked.out)
 
 
-def _cases(who: Iterable[Policy], names: Iterable[str], spawn_times: Iterable[float], seeds: Iterable[int]) -> list[Case]:
-    return [Case(*one) for one in product(who, names, PLACES, spawn_times, seeds)]
+def _defaults(spawn_times: Iterable[float], seeds: Iterable[int]) -> list[Case]:
+    names = [load.name for load in LOADS]
+    return [Case(*one) for one in product(policies.defaults(), names, PLACES, spawn_times, seeds)]
 
 
-def _tuned(seeds: Iterable[int]) -> list[Case]:
-    who = [*policies.tuned_prefork(), *policies.tuned_peers()]
-    return _cases(who, [load.name for load in LOADS], (TUNED_AT,), seeds)
+def _tuned(places: Iterable[int]) -> list[Case]:
+    who, names = [*policies.tuned_prefork(), *policies.tuned_peers()], [load.name for load in LOADS]
+    return [Case(*one, TUNED_AT, 1) for one in product(who, names, places)]
 
 
 def _arguments() -> argparse.Namespace:

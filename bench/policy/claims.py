@@ -12,10 +12,8 @@ from statistics import mean
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from bench.policy.policies import Policy
-    from bench.policy.runs import Case, Figures
+    from .policies import Policy
+    from .runs import Case, Figures
 
 HOUR = 3600.0
 
@@ -34,7 +32,9 @@ class Point(NamedTuple):
 
     def is_near(self, other: Point) -> bool:
         """Tell whether the two differ by no more than chance may: see NEAR."""
-        return all(abs(mine - its) <= near * its + least for mine, its, (near, least) in zip(self, other, NEAR, strict=True))
+        return all(
+            abs(mine - its) <= near * its + least for mine, its, (near, least) in zip(self, other, NEAR, strict=True)
+        )
 
 
 NEAR = ((0.1, 0.0005), (0.02, 0.0), (0.1, 1.0))
@@ -71,12 +71,11 @@ def dominations(found: dict[Case, Figures]) -> list[Domination]:
     return told
 
 
-def pooled(found: dict[Case, Figures], chosen: Callable[[Case], bool]) -> dict[Policy, Point]:
-    """Return each policy's mean over the chosen runs, all loads alike; flaps an hour."""
+def pooled(found: dict[Case, Figures]) -> dict[Policy, Point]:
+    """Return each policy's mean over these runs, all loads alike; flaps an hour."""
     groups: dict[Policy, list[Figures]] = defaultdict(list)
     for case, figures in found.items():
-        if chosen(case):
-            groups[case.policy].append(figures)
+        groups[case.policy].append(figures)
     return {policy: _mean(group) for policy, group in groups.items()}
 
 
@@ -123,11 +122,3 @@ def picked(tuning: dict[Policy, Point], held_out: dict[Policy, Point], policy: P
     """Return the saving on held-out loads against the peer that was best on those to tune on."""
     best = _saving(policy, tuning[policy], {one: its for one, its in tuning.items() if not one.is_prefork}).peer
     return Saving(policy, held_out[policy], best, None if best is None else held_out[best])
-
-
-def by(told: Iterable[Domination], key: Callable[[Domination], object]) -> dict[object, list[Domination]]:
-    """Group."""
-    groups: dict[object, list[Domination]] = defaultdict(list)
-    for one in told:
-        groups[key(one)].append(one)
-    return dict(groups)

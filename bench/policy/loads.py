@@ -61,7 +61,7 @@ def recorded(file: str, begin: int = 0, end: int | None = None, each: int = 1) -
 
     def traffic(places: int) -> Traffic:
         rows = _column(file)[begin:end]
-        counts = [sum(rows[index : index + each]) for index in range(0, len(rows), each)]
+        counts = [round(sum(rows[index : index + each])) for index in range(0, len(rows), each)]
         scale = OFFERED * LASTS / sum(counts)
         return Trace(counts, LASTS / len(counts), scale=scale, length=Lognormal(mean=places))
 
@@ -125,7 +125,12 @@ LOADS = (
     Load("llm-conv", "held out", "single requests of a chat", replayed("llm_conv.csv")),
     Load("poisson", "held out", "8 a second", _drawn(lambda x, _: Poisson(8, lasts=LASTS, length=x))),
     Load("square", "held out", "3 or 13, 2 min each", _drawn(lambda x, _: Square(3, 13, "4m", lasts=LASTS, length=x))),
-    Load("flash", "held out", "3, then 40 in 5 s", _drawn(lambda x, _: Flash(3, 40, "5m", "5s", "60s", lasts=LASTS, length=x))),
+    Load(
+        "flash",
+        "held out",
+        "3, then 40 in 5 s",
+        _drawn(lambda x, _: Flash(3, 40, "5m", "5s", "60s", lasts=LASTS, length=x)),
+    ),
     Load("clock", "held out", "6, and 20 at once each minute", _drawn(_clock)),
     Load("long-lived", "held out", "3; 2 % last 100 times as long", _drawn(_mixed)),
 )

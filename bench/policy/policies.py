@@ -94,7 +94,9 @@ _KNOBS: dict[str, list[dict[str, float]]] = {
         {"target": one, "window": two, "min_replicas": three}
         for one, two, three in product((0.3, 0.5, 0.7), (60, 300), (1, 4))
     ],
-    "knative-kpa": [{"utilization": one, "window": two} for one, two in product((0.3, 0.4, 0.5, 0.6, 0.7), (30, 60, 120))],
+    "knative-kpa": [
+        {"utilization": one, "window": two} for one, two in product((0.3, 0.4, 0.5, 0.6, 0.7), (30, 60, 120))
+    ],
     "delayed-off": [{"wait": one} for one in (1, 3, 30, 60)],
 }
 

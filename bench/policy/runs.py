@@ -1,13 +1,14 @@
 """Runs on all cores, each known by what it is and by the code that makes it: what hasn't changed isn't run again.
 
-Theory. Results of a run are a few figures; they go to a file of lines named for a hash of the sources that a run of this
-kind can depend on. The real master looks at once (`lull="0s"`); peers that act by their clock alone are the same with
-fewer looks, so they get fewer. A peer depends on the simulator and on little of the policy, so after a change to the demand policy
-prefork's runs alone are new. Runs are niced: they give way to whatever else the machine does.
+Theory. A run comes to a few figures; they go to a file of lines named for a hash of the sources that a run of this kind
+depends on, without their comments and docstrings. A peer depends on the simulator and on little of the policy, so after
+a change to demand sizing prefork's runs alone are new. The real master looks at once (`lull="0s"`); peers that act by
+their clock alone are the same with fewer looks, so they get fewer. Runs are niced.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.simulation import Host, simulate
 from prefork.simulation.peers import Peer
 
-from bench.policy import loads, policies
+from . import loads, policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bench.policy.policies import Policy
+    from .policies import Policy
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -87,7 +88,7 @@ def run_all(cases: Iterable[Case], jobs: int) -> dict[Case, Figures]:
 def _run(missing: list[Case], jobs: int, known: dict[bool, dict[str, Figures]]) -> None:
     """Run what is missing, and write each result at once: an interrupted run goes on where it was."""
     begun, files = monotonic(), {kind: _file(kind).open("a", encoding="utf-8") for kind in (True, False)}
-    with get_context("forkserver").Pool(jobs, initializer=os.nice, initargs=(3,)) as pool:
+    with get_context("forkserver").Pool(jobs, initializer=os.nice, initargs=(10,)) as pool:
         for done, (case, figures) in enumerate(pool.imap_unordered(_played, missing, chunksize=8), 1):
             kind = case.policy.is_prefork
             known[kind][_key(case)] = figures
@@ -112,8 +113,25 @@ def _file(prefork: bool) -> Path:
     digest = hashlib.sha256()
     for pattern in (*_ALL, *(_OF_PREFORK if prefork else _OF_PEERS)):
         for path in sorted(_ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
+            digest.update(_meaning(path))
     return _CACHE / f"{'prefork' if prefork else 'peers'}-{digest.hexdigest()[:16]}.jsonl"
+
+
+def _meaning(path: Path) -> bytes:
+    """Return a text of the file that comments, docstrings and layout don't change."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text.encode()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+    return ast.dump(tree).encode()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _load(prefork: bool) -> dict[str, Figures]:

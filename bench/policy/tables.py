@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bench.policy import claims, loads
-from bench.policy.claims import by, dominations, frontier, picked, pooled, savings
+from . import loads
+from .claims import dominations, frontier, picked, pooled, savings
 
 if TYPE_CHECKING:
-    from bench.policy.claims import Domination, Point, Saving
-    from bench.policy.policies import Policy
-    from bench.policy.runs import Case, Figures
+    from .claims import Domination, Point, Saving
+    from .runs import Case, Figures
 
 
 def first(found: dict[Case, Figures]) -> None:
@@ -49,7 +48,7 @@ def _means(found: dict[Case, Figures]) -> None:
     """Means over all loads, seeds and spawn times: what each axis costs whom."""
     for places in sorted({case.places for case in found}):
         print(f"\n   Means over loads, spawn times and seeds, {places} place(s) a worker; flaps an hour")
-        points = pooled(found, lambda case, places=places: case.places == places)
+        points = pooled({case: its for case, its in found.items() if case.places == places})
         for policy, its in sorted(points.items(), key=lambda pair: pair[1].slow):
             print(f"   {policy.name:18} {_text(its)}")
 
@@ -57,8 +56,9 @@ def _means(found: dict[Case, Figures]) -> None:
 def second_and_third(found: dict[Case, Figures], places: int) -> None:
     """Claims 2 and 3: tuned settings, pooled over the loads."""
     uses = {load.name: load.use for load in loads.LOADS}
-    tuning = pooled(found, lambda case: case.places == places and uses[case.load] == "tune")
-    held_out = pooled(found, lambda case: case.places == places and uses[case.load] == "held out")
+    mine = {case: its for case, its in found.items() if case.places == places}
+    tuning = pooled({case: its for case, its in mine.items() if uses[case.load] == "tune"})
+    held_out = pooled({case: its for case, its in mine.items() if uses[case.load] == "held out"})
     print(f"\n2. Tuned, pooled over the held-out loads, {places} place(s) a worker, spawn time 0.2 s")
     peers = {policy: its for policy, its in held_out.items() if not policy.is_prefork}
     for policy, its in held_out.items():
@@ -73,21 +73,24 @@ def second_and_third(found: dict[Case, Figures], places: int) -> None:
     ours = sum(policy.is_prefork for policy in best)
     print(f"   of {len(held_out)} settings {len(best)} are dominated by nobody, {ours} of them prefork's")
     print(f"\n3. Workers at equal wait and churn, {places} place(s) a worker")
-    print("   each setting of prefork's is a budget of wait and flaps; the peer is the one within it that needs fewest workers")
+    print("   each setting of prefork's is a budget of wait and flaps; the peer is who needs fewest workers within it")
     _savings("best on the held-out loads themselves", savings(held_out))
-    _savings("tuned on the loads to tune on, measured on the held-out ones", [picked(tuning, held_out, one.policy) for one in savings(tuning)])
+    chosen = [picked(tuning, held_out, one.policy) for one in savings(tuning)]
+    _savings("chosen on the loads to tune on, measured on the held-out ones", chosen)
 
 
 def _savings(title: str, told: list[Saving]) -> None:
     print(f"   {title}:")
     for one in told:
+        ours = f"      {one.policy.setting:24} {_text(one.ours)}   "
         if one.peer is None or one.theirs is None or one.share is None:
-            print(f"      {one.policy.setting:24} {_text(one.ours)}   no peer keeps both")
+            print(f"{ours}no peer keeps both")
         else:
-            print(f"      {one.policy.setting:24} {_text(one.ours)}   {one.share:+6.1%}  {one.peer.name} {one.peer.setting}: {_text(one.theirs)}")
+            print(f"{ours}{one.share:+6.1%}  {one.peer.name} {one.peer.setting}: {_text(one.theirs)}")
     shares = sorted(one.share for one in told if one.share is not None)
     if shares:
-        print(f"      prefork needs {shares[0]:+.1%} to {shares[-1]:+.1%} fewer workers, {shares[len(shares) // 2]:+.1%} in the middle")
+        middle = shares[len(shares) // 2]
+        print(f"      prefork needs {shares[0]:+.1%} to {shares[-1]:+.1%} fewer workers, {middle:+.1%} in the middle")
 
 
 def _text(its: Point) -> str:

@@ -113,10 +113,11 @@ def kept(learnt: Estimates, needed: int, limits: Limits) -> int:
 
 
 def growth(census: Census) -> int:
-    """Return how many may be born now: those that accept double in the time of a birth; the first four come at once.
+    """Return how many may be born now: those that accept double in the time of a boot, and four may always boot.
 
     Who boots counts as ordered, not as somebody to double: a plan performed then orders no more at the same instant. A
-    mold makes one at a time, so more than a few that it has not come to come no sooner for being ordered now.
+    mold makes one worker at a time: what waits for its turn comes no sooner for being ordered now, and may prove to be
+    too many. When it has made one, it says so, and the next is ordered.
     """
     doubled = max(FEWEST_AT_ONCE, census.open - census.booting) - census.booting
     return max(0, min(doubled, MOLD_AHEAD - census.unborn))
