@@ -430,5 +430,5 @@ def test_the_numbers_of_the_kind_are_resolved() -> None:
     assert (limits.headroom_ppm, limits.hold_ns, limits.target_wait_ns) == (1_500_000, s(7), s(0.02))
     assert (limits.saturation_ppm, limits.min_spare, limits.max_spare) == (50_000, 1, 3)
     default = Limits.of(sized(1, 9, 1))
-    assert (default.headroom_ppm, default.hold_ns, default.target_wait_ns) == (1_000_000, s(30), s(0.05))
+    assert (default.headroom_ppm, default.hold_ns, default.target_wait_ns) == (1_000_000, s(60), s(0.05))
     assert (default.saturation_ppm, default.min_spare, default.max_spare) == (10_000, 0, UNBOUNDED)
