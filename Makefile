@@ -19,7 +19,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop]' $(PLUGINS:%=--editable %) --group dev
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop,report]' $(PLUGINS:%=--editable %) --group dev
 	touch $@
 
 system:
@@ -70,7 +70,6 @@ bench: setup
 	$(RUN)/python bench/pool.py
 
 claims: setup
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(RUN)/python -m bench.policy --out docs/pictures
 
 clean:

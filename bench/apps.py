@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from prefork import Lines, Session, Stream
+from typing import TYPE_CHECKING
+
+from prefork import App, Lines, Session, Stream
+
+if TYPE_CHECKING:
+    from prefork import AsyncConn
 
 
 class EchoStream(Session[bytes]):
@@ -17,6 +22,22 @@ class EchoLines(Session[str]):
 
     def received(self, line: str, /) -> None:
         self.send(line)
+
+
+async def echo_stream(conn: AsyncConn[bytes]) -> None:
+    """EchoStream as a coroutine."""
+    async for chunk in conn:
+        await conn.send(chunk)
+
+
+async def echo_lines(conn: AsyncConn[str]) -> None:
+    """EchoLines as a coroutine."""
+    async for line in conn:
+        await conn.send(line)
+
+
+coroutine_stream = App(echo_stream)
+coroutine_lines = App(echo_lines, framer=Lines)
 
 
 class OneSecond(Session[str]):

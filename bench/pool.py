@@ -24,7 +24,7 @@ from apps import EchoLines, EchoStream, OneSecond
 from servers import Served, build, c_limit, load, prefork
 
 from prefork import PoolConfig, wire
-from prefork.config import ServerConfig
+from prefork.config import JournalConfig, ServerConfig
 from prefork.master.facts import Performed, WorkerSaid
 from prefork.master.listeners import Queue
 from prefork.master.scoreboard import Scoreboard
@@ -249,6 +249,40 @@ def under_load(options: Options) -> list[Row]:
     return [Row(f"CPU of the master at {said.per_second:,.0f} connections/s", f"{100 * share:.1f} % of a core")]
 
 
+def journal(options: Options) -> list[Row]:
+    """What a journal, and a shadow beside it, add to the CPU of a connection; the scribe's own included."""
+    kinds: dict[str, list[float]] = {"without": [], "without again": [], "with": [], "with a shadow": []}
+    candidate = options.folder / "candidate.toml"
+    candidate.write_text("[pool]\nmax_workers = 9\n[pool.sizing]\nkind = 'demand'\n")
+    for turn in range(options.pairs):
+        for kind, costs in kinds.items():
+            config = JournalConfig(path=options.folder / f"{turn}-{kind}" if kind.startswith("with") else None)
+            if kind.startswith("without"):
+                config = JournalConfig()
+            pool_config = PoolConfig.model_validate({"min_workers": 2, "max_workers": 2})
+            shadow = str(candidate) if "shadow" in kind else None
+            with running(EchoStream, pool=pool_config, journal=config, shadow=shadow) as pool:
+                pids = (pool.pid, *_children(pool.pid))
+                served = Served(pool.address[1], pids)
+                costs.append(load(options.folder, served, "conn", 64, options.seconds).cpu_us)
+    middle = {kind: statistics.median(costs) for kind, costs in kinds.items()}
+    ratios = {
+        kind: statistics.median(one / other for one, other in zip(costs, kinds["without"], strict=True))
+        for kind, costs in kinds.items()
+    }
+    return [
+        Row(
+            f"CPU of a connection, every process, {kind} journal" if "shadow" not in kind else f"  {kind}",
+            f"{middle[kind]:.1f} us, {ratios[kind]:.3f} of without",
+        )
+        for kind in kinds
+    ]
+
+
+def _children(pid: int) -> tuple[int, ...]:
+    return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()))
+
+
 def _served(pool: LivePool) -> Served:
     return Served(pool.address[1], tuple(pool.worker_pids().values()))
 
@@ -265,6 +299,7 @@ _FIGURES: dict[str, Callable[[Options], list[Row]]] = {
     "echoes": echoes,
     "connections": connections,
     "under_load": under_load,
+    "journal": journal,
     "idle": idle,
 }
 

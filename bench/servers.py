@@ -1,7 +1,7 @@
 """The servers that are measured, each as a context: the C program that marks the limit, and prefork.
 
-What a server costs is read from /proc/PID/schedstat of its serving processes: rates vary by a quarter from run to run
-on two shared cores, CPU a request by a few percent.
+What a server costs is read from /proc/PID/task/*/schedstat of its serving processes: rates vary by a quarter from run
+to run on two shared cores, CPU a request by a few percent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import PoolConfig
 from prefork.testing import running
@@ -33,7 +33,8 @@ class Served(NamedTuple):
 
     def cpu_ns(self) -> int:
         """CPU time that the serving processes have burnt so far."""
-        return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) for pid in self.pids)
+        threads = [each for pid in self.pids for each in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(each.read_text(encoding="ascii").split()[0]) for each in threads)
 
 
 class Load(NamedTuple):
@@ -85,10 +86,10 @@ def c_limit(folder: Path, workers: int) -> Iterator[Served]:
 
 
 @contextmanager
-def prefork(app: type, workers: int) -> Iterator[Served]:
-    """Serve `app` with a static pool on the selectors loop."""
+def prefork(app: type | str, workers: int, **settings: Any) -> Iterator[Served]:  # noqa: ANN401
+    """Serve `app` with a static pool; `settings` as `running` takes them: the loop."""
     pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
-    with running(app, pool=pool_config) as pool:
+    with running(app, pool=pool_config, **settings) as pool:
         pids = list(pool.worker_pids().values())
         _pin(pids)
         yield Served(pool.address[1], tuple(pids))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefork.app.app import App as App
+    from prefork.app.async_conn import AsyncConn as AsyncConn
     from prefork.app.framing import NEED_MORE as NEED_MORE
     from prefork.app.framing import Decoder as Decoder
     from prefork.app.framing import Framer as Framer
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from prefork.app.session import Conn as Conn
     from prefork.app.session import DrainTimeoutError as DrainTimeoutError
     from prefork.app.session import Session as Session
+    from prefork.app.session import Tls as Tls
     from prefork.app.session import WriteLimitError as WriteLimitError
     from prefork.app.session import WriteLimits as WriteLimits
     from prefork.app.worker import Server as Server
     from prefork.app.worker import Worker as Worker
+    from prefork.config import Listener as Listener
     from prefork.config import ServerConfig as ServerConfig
+    from prefork.config import TlsConfig as TlsConfig
     from prefork.errors import AppError as AppError
     from prefork.errors import BootError as BootError
     from prefork.errors import BugError as BugError
@@ -55,6 +59,7 @@ _HOME = {
     "Address": "prefork.app.session",
     "App": "prefork.app.app",
     "AppError": "prefork.errors",
+    "AsyncConn": "prefork.app.async_conn",
     "BootError": "prefork.errors",
     "BugError": "prefork.errors",
     "Codec": "prefork.app.framing.composed",
@@ -72,6 +77,7 @@ _HOME = {
     "JSONLines": "prefork.app.framing.json_lines",
     "LengthPrefixed": "prefork.app.framing.blocks",
     "Lines": "prefork.app.framing",
+    "Listener": "prefork.config",
     "MessagePack": "prefork.app.framing.messagepack",
     "NEED_MORE": "prefork.app.framing",
     "Need": "prefork.app.framing",
@@ -87,6 +93,8 @@ _HOME = {
     "SpareSizing": "prefork.policy.config",
     "StaticSizing": "prefork.policy.config",
     "Stream": "prefork.app.framing",
+    "Tls": "prefork.app.session",
+    "TlsConfig": "prefork.config",
     "Worker": "prefork.app.worker",
     "WriteLimitError": "prefork.app.session",
     "WriteLimits": "prefork.app.session",

@@ -3,17 +3,20 @@
 A field's text is its documentation: the reference, `prefork schema` and `--help` print it.
 """
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from prefork.address import Address, TcpAddress, parse_address
-from prefork.policy.config import PoolConfig
+from prefork.policy.config import PoolConfig, Size, Timeout
+from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MIN_JOURNAL = 2**20
 RESERVED = "reserved for several pools under one master"
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
@@ -35,6 +38,54 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _file(value: object) -> object:
+    if value == "":
+        raise ValueError("'' is no file")
+    return value
+
+
+def _protocol(name: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", name):
+        raise ValueError(f"{name!r} is no protocol's name: printable ASCII without blanks, 255 at most")
+    return name
+
+
+_File = Annotated[Path, BeforeValidator(_file)]
+_Protocol = Annotated[str, AfterValidator(_protocol)]
+
+
+class TlsConfig(_Table):
+    """TLS on one listener. All files are PEM, and read anew at each reload."""
+
+    cert: _File = Field(description="The server's certificate, and behind it those that lead to a root.")
+    key: _File | None = Field(
+        default=None,
+        description="The private key of `cert`, without a passphrase. Left out: it is in the file `cert`.",
+    )
+    client_ca: _File | None = Field(
+        default=None,
+        description="Ask clients for a certificate that one of these has signed. Left out: nobody is asked.",
+    )
+    verify: Literal["required", "optional"] | None = Field(
+        default=None,
+        description="Whether a client without a certificate is refused; one with a wrong one always is. "
+        'Left out: `"required"` with `client_ca`.',
+    )
+    alpn: tuple[_Protocol, ...] = Field(
+        default=(),
+        description='Protocols to agree on (ALPN), preferred ones first, such as `["h2", "http/1.1"]`. '
+        "Who speaks none of them gets none.",
+    )
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest version of TLS.")
+    handshake_timeout: Timeout = Field(default=10.0, description="Longest time from accept to the session.")
+
+    @model_validator(mode="after")
+    def _verifies_somebody(self) -> Self:
+        if self.verify is not None and self.client_ca is None:
+            raise ValueError(f'verify = "{self.verify}" needs client_ca: say who signs the certificates of clients')
+        return self
+
+
 class Listener(_Table):
     """One bound socket."""
 
@@ -47,11 +98,17 @@ class Listener(_Table):
         default=2048,
         description="Most connections that wait to be accepted; net.core.somaxconn caps it.",
     )
+    tls: TlsConfig | None = Field(default=None, description="[listen.tls]: sessions exist over TLS alone.")
 
     @property
     def address(self) -> Address:
         """The URL, parsed."""
         return parse_address(self.url)
+
+    @property
+    def is_for_life(self) -> tuple[str, int, bool]:
+        """What a reload can't change: the socket, and whether TLS is spoken there."""
+        return self.url, self.backlog, self.tls is not None
 
 
 def _as_tables(value: object) -> object:
@@ -109,6 +166,32 @@ def _control(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    """Pass on what can be a path."""
+    if value == "" or not isinstance(value, str | Path | None):
+        raise ValueError(f"{value!r} is no path: say one, or leave it out")
+    return value
+
+
+def _enough(size: int) -> int:
+    if size < MIN_JOURNAL:
+        raise ValueError(f"{size_text(size)} is too small for a journal: write {size_text(MIN_JOURNAL)} or more")
+    return size
+
+
+class JournalConfig(_Table):
+    """What the pool saw and decided, kept: for `prefork why` and `prefork replay`."""
+
+    path: Annotated[Path | None, BeforeValidator(_path)] = Field(
+        default=None,
+        description="A folder to write in, made where it is missing. Left out: no journal.",
+    )
+    max_size: Annotated[Size, AfterValidator(_enough)] = Field(
+        default=64 * 2**20,
+        description="Most bytes that it takes, 1 MiB or more; the oldest go first.",
+    )
+
+
 class ServerConfig(_Table):
     """One instance of prefork: what it serves, where, and how."""
 
@@ -132,6 +215,12 @@ class ServerConfig(_Table):
         "64 at most.",
     )
     pool: PoolConfig = Field(default=PoolConfig(), description="How many workers, and for how long.")
+    journal: JournalConfig = Field(default=JournalConfig(), description="What the pool saw and decided, kept.")
+    shadow: Annotated[Path | None, BeforeValidator(_path)] = Field(
+        default=None,
+        description="Another config file, whose [pool] is tried on the live views: what it would decide is shown by "
+        "status and told by the journal, and never performed. Left out: no shadow.",
+    )
     backends: dict[str, dict[str, Any]] = Field(
         default={},
         description="[backends.NAME]: the options of the loop NAME, checked by the loop itself.",
@@ -148,6 +237,8 @@ class ServerConfig(_Table):
             control: str | Path | Literal[False] | None = ...,
             name: str = ...,
             pool: PoolConfig = ...,
+            journal: JournalConfig = ...,
+            shadow: Path | None = ...,
             backends: dict[str, dict[str, Any]] = ...,
         ) -> None: ...
 

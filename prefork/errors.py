@@ -26,6 +26,12 @@ class AppError(ConfigError):
         self.frames = frames
 
 
+class ExpectationError(PreforkError):
+    """A simulated run is not what was expected of it."""
+
+    exit_code = 3
+
+
 class BootError(PreforkError):
     """No worker of the first generation ever became ready, and the crash tokens are spent."""
 

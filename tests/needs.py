@@ -14,8 +14,10 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "curl": "curl",
     "nc.openbsd": "netcat-openbsd",  # by this name, because `nc` may be another one, without -N and -U
     "node": "nodejs",
+    "openssl": "openssl",
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",
     "socat": "socat",

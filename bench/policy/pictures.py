@@ -1,4 +1,4 @@
-"""The pictures of docs/POLICY.md, of the same runs: small PNG files. Takes matplotlib (dependency group `bench`)."""
+"""The pictures of docs/POLICY.md, of the same runs: small PNG files. Takes matplotlib (extra `report`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .policies import DEFAULT, PREFORK, Policy
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,8 @@ def _axes(found: dict[Case, Figures], path: Path) -> None:
         for policy, its in points.items():
             _dot(side, policy, its)
         side.set(title=_places(places), xlabel="live workers, mean", yscale="log")
+        side.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        side.yaxis.set_minor_formatter(NullFormatter())
     sides[0].set_ylabel("share of connections that waited over 50 ms")
     figure.suptitle("Everybody at its defaults, over all loads; the larger the dot, the more flaps")
     _save(figure, path)
@@ -86,6 +89,7 @@ def _tuned(found: dict[Case, Figures], path: Path) -> None:
         )
     figure.colorbar(dots, label="flaps an hour")
     side.set(xlabel="live workers, mean", ylabel="share that waited over 50 ms", yscale="log")
+    side.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     side.set_title("Settings that none dominates, loads held out, one session a worker")
     side.legend()
     _save(figure, path)
@@ -99,7 +103,13 @@ def _flash(path: Path) -> None:
         policy = Policy(name)
         run = simulate(policies.config_of(policy, 1), traffic, 1, Host(lull="0s"), policies.decide_of(policy))
         label = f"{name}: {run.slow():.1%} waited over 50 ms"
-        side.plot([one.at for one in run.samples], [one.workers for one in run.samples], label=label, linewidth=1.4)
+        side.plot(
+            [one.at for one in run.samples],
+            [one.workers for one in run.samples],
+            label=label,
+            linewidth=1.4,
+            color=_OURS if policy.is_prefork else None,
+        )
         if policy.is_prefork:
             sessions = [one.sessions for one in run.samples]
             side.fill_between([one.at for one in run.samples], sessions, color="#d5dbdb", label="sessions held")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from prefork.app.framing import Framer, Lines
+from prefork.app.coroutine import CoroutineSession
+from prefork.app.framing import Framer, Lines, Stream
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
 from prefork.app.styles import check_hook, style_of
@@ -12,14 +13,16 @@ from prefork.errors import AppError
 
 if TYPE_CHECKING:
     from asyncio import BaseProtocol
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from socket import socket
 
+    from prefork.app.async_conn import AsyncConn
     from prefork.app.session import Address
     from prefork.app.styles import Style
     from prefork.app.worker import Worker
 
     Code = (
-        Callable[[Any], object]
+        Callable[[socket], object]
         | Callable[[Any, Any], object]
         | Callable[[Any, Any, Any], object]
         | Callable[[], BaseProtocol]
@@ -51,6 +54,30 @@ class App:
         *,
         style: Style | None = None,
         framer: Framer[T] | type[Framer[T]] | None = None,
+        admit: Callable[[Address, Address], bool] | None = None,
+        started: Callable[[Worker], object] | None = None,
+        stopping: Callable[[Worker], object] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        handler: Callable[[AsyncConn[bytes]], Awaitable[object]],
+        *,
+        style: Style | None = None,
+        framer: Framer[bytes] | type[Framer[bytes]] | None = None,
+        admit: Callable[[Address, Address], bool] | None = None,
+        started: Callable[[Worker], object] | None = None,
+        stopping: Callable[[Worker], object] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        handler: Callable[[AsyncConn[T]], Awaitable[object]],
+        *,
+        style: Style | None = None,
+        framer: Framer[T] | type[Framer[T]],
         admit: Callable[[Address, Address], bool] | None = None,
         started: Callable[[Worker], object] | None = None,
         stopping: Callable[[Worker], object] | None = None,
@@ -92,6 +119,8 @@ class App:
 
     def session(self) -> Session[Any]:
         """A new session, for one connection."""
+        if self.style == "coroutine":
+            return CoroutineSession(self.handler, self._framer or self.framer(Stream))
         made = self.handler()
         if not isinstance(made, Session):
             raise TypeError(f"{self.handler!r:.60} made a {type(made).__qualname__}, not a Session")

@@ -50,6 +50,23 @@ class WriteLimits:
             raise ValueError(f"write limits {self.low}, {self.high}, {self.hard}: expected 0 <= low <= high <= hard")
 
 
+class Tls(NamedTuple):
+    """What was agreed on in the handshake of a connection over TLS."""
+
+    version: str
+    """`TLSv1.2` or `TLSv1.3`."""
+    cipher: str
+    """OpenSSL's name of it."""
+    alpn: str | None
+    """The protocol that both ends speak; None: they named none in common."""
+    server_name: str | None
+    """The name that the client asked for (SNI)."""
+    peer_certificate: dict[str, Any] | None
+    """The client's certificate, which was verified, as `ssl.SSLSocket.getpeercert` has it; None: it has none."""
+    peer_der: bytes | None
+    """The same, whole."""
+
+
 class Timer(Protocol):
     """What `call_later` returns."""
 
@@ -74,8 +91,11 @@ class Conn(ABC):
         """Queue `data` behind what was sent before, past the framer. Does nothing once `is_closing`."""
 
     @abstractmethod
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - Session.send has the type; a Conn knows no T
-        """Encode `item` with the session's framer and queue it: what `Session.send` does."""
+    def send_item(self, item: Any, /) -> int:  # noqa: ANN401 - Session.send has the type; a Conn knows no T
+        """Encode `item` with the session's framer and queue it: what `Session.send` does.
+
+        The bytes that this is; 0 where it is done later, for another thread.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -87,7 +107,7 @@ class Conn(ABC):
 
     @abstractmethod
     def send_eof(self) -> None:
-        """Let the peer read end of input when everything sent has left; receiving goes on.
+        """Let the peer read end of input (over TLS a close_notify) when everything sent has left; receiving goes on.
 
         A later send raises RuntimeError. Does nothing once `is_closing`.
         """
@@ -150,6 +170,11 @@ class Conn(ABC):
 
     @property
     @abstractmethod
+    def tls(self) -> Tls | None:
+        """What was agreed on, where the listener speaks TLS."""
+
+    @property
+    @abstractmethod
     def worker(self) -> Worker:
         """The worker process that this session lives in."""
 
@@ -194,7 +219,11 @@ class Session(Generic[T]):
         self.conn.resume_reading()
 
     def eof(self) -> None:
-        """The peer sends no more, but may still read. A frame that was cut short is dropped. By default: `close`."""
+        """The peer sends no more, but may still read. A frame that was cut short is dropped. By default: `close`.
+
+        Over TLS it may have said so (close_notify) or just have ended the connection, as many clients do: where a cut
+        must not pass for an end, the protocol itself says how long its items are.
+        """
         self.close()
 
     def draining(self, seconds_left: float, /) -> None:

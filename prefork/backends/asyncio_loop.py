@@ -52,7 +52,7 @@ class AsyncioBackend:
 
     name = "asyncio"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
     options = AsyncioOptions
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
@@ -120,7 +120,7 @@ class _Visit:
         """Take turns from now on."""
         self.guest.start()
         self._loop.add_reader(self.guest.fileno(), self._turn)
-        self._turn()
+        self._loop.call_soon(self._turn)  # not here, in a task: what a turn runs may be tasks
 
     def stop(self) -> None:
         """Take no more turns: until then, while tasks end, the worker beats."""

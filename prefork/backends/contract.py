@@ -43,6 +43,11 @@ everything through a `Tether`, which does the talking to the master; what a loop
 34. The life is exact: never more than MAX_SERVED sessions ever; then SPENT shows, the master is rung at once, and the
     sessions that are open go on. A sweep accepts all the same.
 35. `hold`: until its release a session isn't idle, and a drain waits for it.
+36. TLS: a session exists from the end of the handshake on, and keeps all of this. Before, a connection has its place;
+    one that doesn't come to a session gives it back, is counted in REFUSED, and is one line at most. A drain lets
+    handshakes end; `handshake_timeout` and the deadline end those that don't.
+37. A coroutine (`app.coroutine`) is served as a session: it waits for its connection alone, in order, is held up by its
+    peer and holds it up; the session's end, whatever it is, ends it.
 """
 
 from __future__ import annotations

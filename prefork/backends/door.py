@@ -57,7 +57,7 @@ class Loop(Protocol):
         """Take one connection, as `preface.accept` does. Raises OSError."""
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Held:
-        """A connection that was admitted is to be served; `open` comes next. Names as socket's."""
+        """A connection that was admitted, and has its place, is to be served; `open` comes next. Names as socket's."""
 
 
 class Door:
@@ -129,6 +129,20 @@ class Door:
             self._loop.unwatch(fd)
             self._loop.watch(fd)
 
+    def take(self, new: Held, now: int) -> None:
+        """Hold a connection, whose place is taken, from now on."""
+        self.held.add(new)
+        new.open(now)
+        if self._told:
+            self._host.drain([new], now)
+        elif self._host.dirty:
+            self._host.flush()
+
+    def turned_away(self) -> None:
+        """One that was held is gone before it was a session."""
+        self._tether.connection_refused()
+        self._tether.session_closed()
+
     def _regate(self) -> None:
         is_open = self._gate.open
         if is_open is not self.is_open:
@@ -170,7 +184,8 @@ class Door:
                 self._tether.connection_waited(wait)
             admitted = self._host.admits(peer, name)
         if admitted:
-            self._open(self._loop.welcome(connection, peer, name), now)
+            self._tether.session_opened()
+            self.take(self._loop.welcome(connection, peer, name), now)
         else:
             connection.close()
             self._tether.connection_refused()
@@ -188,12 +203,3 @@ class Door:
             return False
         self._tether.connection_refused()
         return True
-
-    def _open(self, new: Held, now: int) -> None:
-        self._tether.session_opened()
-        self.held.add(new)
-        new.open(now)
-        if self._told:
-            self._host.drain([new], now)
-        elif self._host.dirty:
-            self._host.flush()

@@ -9,7 +9,7 @@ from prefork.app.session import Conn
 from prefork.backends.preface import address
 
 if TYPE_CHECKING:
-    from prefork.app.session import Address
+    from prefork.app.session import Address, Tls
     from prefork.app.worker import Server, Worker
     from prefork.backends.host import Host
 
@@ -61,6 +61,11 @@ class Ends(Conn):
     def listener(self) -> Address:
         """The listener that took the connection."""
         return address(self._listener)
+
+    @property
+    def tls(self) -> Tls | None:
+        """None: a link over TLS says more."""
+        return None
 
     @property
     def worker(self) -> Worker:

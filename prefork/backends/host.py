@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prefork.backends.gate import Gate
     from prefork.backends.outlet import Outlet
     from prefork.backends.tether import WorkerSettings
+    from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.worker")
 
@@ -111,6 +112,10 @@ class Host:
             self.tether.session_failed()
             _log.exception("admit() of %s raised %s: %s", who, type(error).__name__, error)
             return False
+
+    def tls_of(self, listener: object) -> ServerTls | None:
+        """What is spoken at the listener of that name, as socket's, before there is a session; None: nothing is."""
+        return self.tether.settings.tls.get(listener)
 
     def turn(self, now: int) -> None:
         """Do what is due: calls of sessions, calls of other threads, output and endings."""

@@ -89,10 +89,10 @@ class Outlet(Ends):
                 self._host.dirty.append(self)
             self._out.append(piece)
 
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
+    def send_item(self, item: Any, /) -> int:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
         if self._state:
-            return
+            return 0
         encode = self._encode
         piece = encode(item)
         if piece:
@@ -102,6 +102,7 @@ class Outlet(Ends):
             if not out and not self._receiving:
                 self._host.dirty.append(self)
             out.append(piece)
+        return len(piece)
 
     def send_eof(self) -> None:
         """End our own output when all is sent."""

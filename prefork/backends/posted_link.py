@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.backends.ends import CLOSED
 from prefork.backends.socket_link import SocketLink
+from prefork.backends.tls_link import TlsLink
 
 if TYPE_CHECKING:
     import select
-    import socket
     from collections.abc import Callable
 
     from prefork.app.framing import Framer
     from prefork.app.session import R, Timer
     from prefork.backends.host import Host
     from prefork.backends.pending import LinkHold
+    from prefork.backends.socket_link import Connection
 
 
 class PostedLink(SocketLink):
@@ -27,7 +28,7 @@ class PostedLink(SocketLink):
         self,
         host: Host,
         poller: select.poll,
-        connection: socket.SocketType,
+        connection: Connection,
         names: tuple[object, object],
         ident: Callable[[], object],
     ) -> None:
@@ -62,12 +63,12 @@ class PostedLink(SocketLink):
         else:
             self._do(super().send, bytes(memoryview(data)))
 
-    def send_item(self, item: Any, /) -> None:  # noqa: ANN401 - see Conn
+    def send_item(self, item: Any, /) -> int:  # noqa: ANN401 - see Conn
         """Encode and queue `item`."""
         if self._ident() == self._own:
-            super().send_item(item)
-        else:
-            self._do(super().send_item, item)
+            return super().send_item(item)
+        self._do(super().send_item, item)
+        return 0
 
     def close(self) -> None:
         """End when all is sent."""
@@ -108,6 +109,12 @@ class PostedLink(SocketLink):
         promise = PostedTimer(self)
         self._do(promise.make, super().call_later, seconds, fn, *args)
         return promise
+
+
+class TlsPostedLink(TlsLink, PostedLink):
+    """The same over TLS."""
+
+    __slots__ = ()
 
 
 class PostedTimer:

@@ -1,4 +1,4 @@
-"""What stands between accept and the session, for every loop. Access rules, PROXY and TLS will stand here."""
+"""What stands between accept and the session, for every loop. TLS is a preface of its own: `handshake`."""
 
 from __future__ import annotations
 

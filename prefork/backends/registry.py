@@ -14,7 +14,7 @@ from prefork.backends import contract
 from prefork.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prefork.app.app import App
     from prefork.app.styles import Style
@@ -102,8 +102,13 @@ def require_style(app: App, name: str, backend: Backend) -> None:
     if app.style in backend.styles:
         return
     can = [each.name for each in known_backends() if each.name != name and _runs(each.name, app.style)]
+    raise ConfigError(cannot_run(name, app.style, can))
+
+
+def cannot_run(name: str, style: str, can: Sequence[str]) -> str:
+    """The line about an app of a style that the backend `name` can't run, and those of `can` can."""
     cure = f"use backend = {' or '.join(repr(each) for each in can)}" if can else "no loop that is installed can"
-    raise ConfigError(f"backend {name!r} can't run an app of style {app.style!r}: {cure}")
+    return f"backend {name!r} can't run an app of style {style!r}: {cure}"
 
 
 def _runs(name: str, style: Style) -> bool:

@@ -18,7 +18,7 @@ from select import POLLIN
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from prefork.backends.host import Host
-from prefork.backends.posted_link import PostedLink
+from prefork.backends.posted_link import PostedLink, TlsPostedLink
 from prefork.backends.timers import NEVER
 from prefork.backends.turns import Turns
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prefork.backends.gate import Gate
+    from prefork.backends.socket_link import Connection
     from prefork.backends.tether import Tether, WorkerSettings
 
 _log = logging.getLogger("prefork.worker")
@@ -129,14 +130,14 @@ class SeatTurns(Turns):
         return self.tether.drain_by + PATIENCE_NS - self.now
 
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
-        """Take a connection, if there is a desk for it."""
-        if not self.desks:
+        """Take a connection, if there is a desk for it; those in this epoll, which shake hands, have theirs to come."""
+        if len(self.desks) <= len(self.links):
             self.desks.append(Desk(self.crew))
         return super().accept(listener, family)
 
-    def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Seat:
+    def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Seat:
         """A seat for the connection."""
-        return Seat(self, connection, peer, listener)
+        return Seat(self, TlsPostedLink if tls else PostedLink, connection, (peer, listener))
 
 
 class Seat:
@@ -145,13 +146,15 @@ class Seat:
     It is the tether of its own host.
     """
 
-    def __init__(self, turns: SeatTurns, connection: socket.SocketType, peer: object, listener: object) -> None:
+    def __init__(
+        self, turns: SeatTurns, kind: type[PostedLink], connection: Connection, names: tuple[object, object]
+    ) -> None:
         self._turns = turns
         self._tether: Tether = turns.tether
         self._desk = turns.desks.pop()
         self._host = Host(turns.host.app, self)
         self._host.offloads = turns.host.offloads
-        self._link = PostedLink(self._host, self._desk.poller, connection, (peer, listener), turns.crew.ident)
+        self._link = kind(self._host, self._desk.poller, connection, names, turns.crew.ident)
 
     # -- for the serving loop ------------------------------------------------------------------------------------------
 

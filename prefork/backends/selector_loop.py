@@ -23,7 +23,7 @@ class SelectorsBackend:
 
     name = "selectors"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
     options = None
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:

@@ -7,12 +7,13 @@ import errno
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from prefork.backends.ends import CLOSED
 from prefork.backends.link import Link
 
 if TYPE_CHECKING:
+    from prefork.backends.backlog import Piece
     from prefork.backends.host import Host
 
     Poller = select.epoll | select.poll
@@ -24,6 +25,34 @@ _DEAF = -1
 """The mask of a connection that isn't watched: HUP can't be masked, and would wake the loop again and again."""
 
 
+class Connection(Protocol):
+    """What a link asks of its socket, or of a stream over one. Everything as a non-blocking socket does it."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Read once. Raises OSError."""
+
+    def send(self, piece: Piece, /) -> int:
+        """Give bytes to the kernel. Raises OSError."""
+
+    def shutdown(self, how: int, /) -> None:
+        """End the output. Raises OSError."""
+
+    def getsockname(self) -> Any:  # noqa: ANN401 - as socket's
+        """The name of this end. Raises OSError."""
+
+    def getsockopt(self, level: int, option: int, /) -> int:
+        """An option. Raises OSError."""
+
+    def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
+        """Set an option. Raises OSError."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
 class SocketLink(Link):
     """It registers itself with its poller and takes itself off."""
 
@@ -33,7 +62,7 @@ class SocketLink(Link):
         self,
         host: Host,
         poller: select.epoll | select.poll,
-        connection: socket.SocketType,
+        connection: Connection,
         peer: object,
         listener: object,
     ) -> None:
@@ -74,8 +103,10 @@ class SocketLink(Link):
             return False
 
     def unread(self, error: OSError) -> None:
-        """Reading failed; that nothing was there is no failure."""
-        if not isinstance(error, BlockingIOError):
+        """Reading failed; that nothing was there is no failure, and who drains may be idle by it."""
+        if isinstance(error, BlockingIOError):
+            self._settle()
+        else:
             self.lost(error)
 
     def _broken(self) -> None:

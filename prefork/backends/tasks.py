@@ -1,7 +1,8 @@
 """The asyncio tasks of a worker: where each was made, and their end when the last session is over.
 
 Theory. A task that the user's code made outlives its session. After the last one such tasks are cancelled and awaited,
-for as long as the drain may still take; one that doesn't end by then is reported with the line that made it.
+for as long as the drain may still take; one that doesn't end by then is reported with the line that made it. The tasks
+of coroutine sessions, which know already that their session is over, get half of that time to clean up first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from prefork.app.task_driver import alive
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,6 +40,8 @@ class Tasks:
 
     async def end(self) -> None:
         """Cancel what still runs, and wait for it until the drain's deadline."""
+        if alive:
+            await asyncio.wait([*alive], timeout=self._seconds_left() / 2)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             return
@@ -45,7 +50,8 @@ class Tasks:
         _log.info("cancelled %d tasks that were left when the last session was over", len(left))
         _, stuck = await asyncio.wait(left, timeout=self._seconds_left())
         for task in stuck:
-            _log.error("a task does not end when cancelled: %s, made at %s", task.get_name(), self._made_at.get(task))
+            made_at = alive.get(task) or self._made_at.get(task)
+            _log.error("a task does not end when cancelled: %s, made at %s", task.get_name(), made_at)
 
     def _seconds_left(self) -> float:
         by, now = self._tether.drain_by, time.monotonic_ns()

@@ -27,6 +27,9 @@ from prefork.backends.timers import NEVER
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
+
+    from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.worker")
 
@@ -57,6 +60,8 @@ class WorkerSettings(NamedTuple):
     heartbeat_interval_ns: int
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
+    tls: Mapping[object, ServerTls]
+    """By the listener's name as its socket tells it; who has none is plain."""
 
 
 class Tether:

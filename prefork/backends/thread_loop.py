@@ -40,7 +40,7 @@ class ThreadsBackend:
 
     name = "threads"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
     options = ThreadsOptions
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:

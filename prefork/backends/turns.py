@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Final
 from prefork.backends.door import Door
 from prefork.backends.preface import accept
 from prefork.backends.socket_link import READ_BYTES, SocketLink
+from prefork.backends.tls_link import TlsLink
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from prefork.backends.door import Held
+    from prefork.backends.handshake import Handshake
     from prefork.backends.host import Host
+    from prefork.backends.socket_link import Connection
     from prefork.backends.tether import Tether
 
 MAX_EVENTS: Final = 512
@@ -38,7 +41,7 @@ class EpollLink(SocketLink):
 
     __slots__ = ("_turns",)
 
-    def __init__(self, turns: Turns, connection: socket.SocketType, peer: object, listener: object) -> None:
+    def __init__(self, turns: Turns, connection: Connection, peer: object, listener: object) -> None:
         super().__init__(turns.host, turns.epoll, connection, peer, listener)
         self._turns = turns
         turns.links[self.fd] = self
@@ -49,6 +52,12 @@ class EpollLink(SocketLink):
         super()._release(reset=reset)
 
 
+class TlsEpollLink(TlsLink, EpollLink):
+    """The same over TLS."""
+
+    __slots__ = ()
+
+
 class Turns:
     """One worker's: `start`, then turn after turn until `is_done`, then `stop`; `close` in any case."""
 
@@ -56,7 +65,7 @@ class Turns:
         self.host = host
         self.epoll = epoll()  # by the name of our own import: gevent takes it out of the module
         self.door = Door(host, tether, listeners, self)
-        self.links: dict[int, EpollLink] = {}
+        self.links: dict[int, EpollLink | Handshake] = {}
         """Those that this epoll watches, by descriptor."""
         self.now = 0
         """Monotonic ns at which this turn began, or the last one ended."""
@@ -140,8 +149,17 @@ class Turns:
         return accept(listener, family)
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Held:
-        """Serve the connection in this epoll; a loop may have another way."""
-        return EpollLink(self, connection, peer, listener)
+        """Serve the connection, over TLS once its handshake is done."""
+        tls = self.host.tls_of(listener)
+        if tls is None:
+            return self.serve(connection, peer, listener)
+        from prefork.backends.handshake import Handshake  # noqa: PLC0415 - `ssl` is for who uses it
+
+        return Handshake(self, tls, connection, (peer, listener))
+
+    def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Held:
+        """Serve the connection in this epoll; a loop may have another way. `tls`: it is a TlsStream, shaken hands."""
+        return (TlsEpollLink if tls else EpollLink)(self, connection, peer, listener)
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
         """Serve what epoll reported. All that happens for a request is in here and in the link."""

@@ -73,10 +73,17 @@ def _provider(backend: KnownBackend) -> str:
 
 
 def _said(backend: KnownBackend, answer: Answer) -> str:
-    if not answer.error:
-        return f"{', '.join(answer.styles)}: {answer.about}"
-    known = f"backend {backend.name!r} of {backend.distribution} "
-    return f"can't be used: {answer.error.removeprefix(known)}"
+    if answer.error:
+        known = f"backend {backend.name!r} of {backend.distribution} "
+        return f"can't be used: {answer.error.removeprefix(known)}"
+    ways = [(how, [style for style, way in answer.styles.items() if way == how]) for how in ("native", "bridged")]
+    return "; ".join(f"{how} {', '.join(styles)}" for how, styles in ways if styles) + f": {answer.about}"
+
+
+def own_path() -> list[str]:
+    """sys.path, absolute, without the script's folder, which the interpreter put there unless told -P."""
+    given = sys.path if sys.flags.safe_path else sys.path[1:]
+    return [os.path.abspath(each) for each in given]
 
 
 def _ask(question: dict[str, Any]) -> subprocess.Popen[str]:

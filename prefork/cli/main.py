@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CycloptsError
 
 from prefork.cli.mistakes import sentence
-from prefork.errors import PreforkError
+from prefork.errors import AppError, PreforkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,11 @@ _UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What a full disk or a dead terminal says of stdout."""
 _COMMANDS = {
     "serve": "Serve APP until a stop.",
-    "check": "Check the config and print the effective policy: each number and where it comes from.",
+    "check": "Check the config and the app: print each number, where it comes from, and which loops can run the app.",
+    "simulate": "Play a load on a pool that isn't there, and tell what it would have been like.",
+    "tune": "Find the settings for a load: the frontier of wait, workers and churn, and the suggested config.",
     "schema": "Print the JSON Schema of the config, or its reference as Markdown.",
-    "backends": "List the loops that can run in a worker.",
+    "backends": "List the loops that can run in a worker, and how each runs each style of app.",
     "status": "Show a running instance: pool, workers, the last decisions and their reasons.",
     "stop": "Stop a running instance and wait until it is gone.",
     "pause": "Accept nobody any more, in all workers or in one; sessions go on.",
@@ -33,6 +35,8 @@ _COMMANDS = {
     "scale": "Keep N workers, or between LOW..HIGH, or as many as the config says: auto.",
     "reload": "Read config and code again; every worker is replaced, no session lost.",
     "drain": "Let one worker finish its sessions and go; another takes its place.",
+    "why": "Tell in plain words what happened to a worker, or at a time, and why.",
+    "replay": "Decide at every recorded look again: the same, or as another config would have it.",
 }
 """Each in a module of its own name, or in `orders`."""
 _ORDERS = ("pause", "resume", "scale", "reload", "drain")
@@ -40,6 +44,14 @@ _EPILOGUE = (
     "Each flag of `serve` is also a key of prefork.toml and a variable: --pool.max-workers, max_workers in [pool], "
     "PREFORK_POOL_MAX_WORKERS. Flags come before variables, variables before files."
 )
+
+_EXAMPLES = {
+    "simulate": "Examples: prefork simulate -c prefork.toml --traffic flash:base=5,peak=100 --expect "
+    "'p99_wait < 50ms'; prefork simulate -c new.toml --against prefork.toml --traffic requests.csv:count=hits "
+    "--length pareto:200ms --seeds 5 --report report.html.",
+    "tune": "Example: prefork tune -c prefork.toml --traffic requests.csv:count=hits --length 200ms --wait 50ms "
+    "--share 1% --flaps 10.",
+}
 
 
 def command_line() -> App:
@@ -55,7 +67,11 @@ def command_line() -> App:
     )
     for name, text in _COMMANDS.items():
         module = "orders" if name in _ORDERS else name
-        app.command(f"prefork.cli.{module}:{name}", name=name, help=text)
+        epilogue = _EXAMPLES.get(name, _EPILOGUE)
+        app.command(f"prefork.cli.{module}:{name}", name=name, help=text, help_epilogue=epilogue)
+    journal = App(name="journal", help="What a pool saw and decided, kept.", help_format="plaintext")
+    journal.command("prefork.cli.journal:export", name="export", help="Write what a journal tells in another form.")
+    app.command(journal)
     return app
 
 
@@ -92,6 +108,8 @@ def _run(argv: Sequence[str]) -> int:
         return USAGE
     except PreforkError as error:
         complain(str(error))
+        if isinstance(error, AppError) and error.frames:
+            print(error.frames.rstrip(), file=sys.stderr)  # noqa: T201 - as serve does
         return error.exit_code
     return code if isinstance(code, int) else 0
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import TypeAdapter
 
 from prefork.backends.registry import known_backends, load_backend
-from prefork.config import RESERVED, Listener, ServerConfig
+from prefork.config import RESERVED, Listener, ServerConfig, TlsConfig
 from prefork.layers.shape import models_in, shape
 from prefork.policy.config import MAX_SECONDS, PERCENT_PATTERN
-from prefork.policy.units import DURATION_PATTERN, SIZE_PATTERN, duration_text, nanoseconds
+from prefork.policy.units import DURATION_PATTERN, SIZE_PATTERN, duration_text, nanoseconds, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +40,15 @@ Docker and Kubernetes set beside a service of that name), as are values that con
 where and what to do. `prefork check` prints every number with where it comes from; `prefork schema` a JSON Schema for
 editors.
 
-- **Relative paths** (of `app`, `control` and `unix:` URLs) are relative to the file that says them, those of variables
-  and flags to the current directory. `module:attribute` is looked for in the folder of the file that says it, else in
-  the current directory.
+- **Relative paths** (of `app`, `control`, `unix:` URLs and certificates) are relative to the file that says them, those
+  of variables and flags to the current directory. `module:attribute` is looked for in the folder of the file that says
+  it, else in the current directory.
 - **A duration** is a number of seconds, or such as `"500ms"`, `"30s"`, `"2m"`, `"1h"`, `"1d"`; at most
   {MAX_SECONDS:,.0f} s. **A size** is a number of bytes, or such as `"64KiB"`, `"256MiB"`, `"1GB"`.
 - **Off** is 0 where the text says so. A timeout can't be off.
 - **A list** in a variable is split at blanks and commas; its flag may be repeated.
 - **A reload** (`prefork reload`, HUP) reads the same layers again, variables and flags as they were at the start.
-  `listen`, `control` and `name` change at the next start only.
+  `listen` (but for what is in `[listen.tls]`), `control` and `name` change at the next start only.
 - `--workers N` says two things: so many workers, and `kind = "static"`.
 - **From Python**, `prefork.serve(app, …)` and `prefork.testing.running(app, …)` take the keys of the first table by
   name, and `pool=PoolConfig(…)`; they read neither files nor variables.
@@ -64,6 +64,20 @@ _LISTEN = """\
 
 `tcp://HOST:PORT` with a name or number for HOST and 0 for any free PORT, which is printed; `tcp://[::1]:10000` for
 IPv6; `unix:PATH` for a Unix socket.
+"""
+_TLS = """\
+Below a `[[listen]]` table, and in a file alone: the sessions of that listener, TCP or Unix, exist over TLS, from the
+end of the handshake on.
+
+    [[listen]]
+    url = "tcp://0.0.0.0:8443"
+    [listen.tls]
+    cert = "server.pem"
+    key = "server.key"
+
+A file that is not there or not what it should be is one line before anything is bound (`prefork check` says it too). A
+reload reads all of them anew; where one is bad it is refused, and the old generation serves on. TLS on a listener that
+had none, or none where it was, is for the next start.
 """
 _BACKENDS = """\
 The options of one loop, in a file alone. Their names and types are that loop's own; the process that imports the app
@@ -90,6 +104,7 @@ def reference() -> str:
         sections.append(_section(table))
         if not table.path:
             sections.append(f"## `[[listen]]`\n\n{_LISTEN}\n{_rows(_Table(('listen',), Listener, ''))}")
+            sections.append(f"## `[listen.tls]`\n\n{_TLS}\n{_rows(_Table(('listen', 'tls'), TlsConfig, ''))}")
     sections += [f"## `[backends.NAME]`\n\n{_BACKENDS}\n" + "\n".join(_loops()) + "\n"]
     sections += [f"## `[pools.NAME]`\n\n{RESERVED.capitalize()}.\n"]
     return "\n".join(sections)
@@ -161,15 +176,17 @@ def _default(path: Path, field: FieldInfo, schema: dict[str, Any]) -> str:
     value: Any = choice.default if choice and path[-1] == "kind" else field.default
     if isinstance(value, tuple):
         value = [each.url for each in value]
-    elif value and _is_duration(schema):
+    elif value and _has(schema, DURATION_PATTERN):
         value = duration_text(nanoseconds(value))
+    elif value and _has(schema, SIZE_PATTERN):
+        value = size_text(value)
     elif isinstance(value, float):
         value = int(value) if value.is_integer() else value
     return f"`{json.dumps(value)}`"
 
 
-def _is_duration(schema: dict[str, Any]) -> bool:
-    return any(option.get("pattern") == DURATION_PATTERN for option in schema.get("anyOf", ()))
+def _has(schema: dict[str, Any], pattern: str) -> bool:
+    return any(option.get("pattern") == pattern for option in schema.get("anyOf", ()))
 
 
 def _type(schema: dict[str, Any]) -> str:

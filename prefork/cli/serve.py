@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.cli.flags import Typed, sources_of, with_settings
-from prefork.cli.loops import require_backend
+from prefork.cli.loops import own_path, require_backend
 from prefork.errors import PreforkError
 from prefork.layers import load, require_app
+from prefork.master.tls import check_tls
 
 if TYPE_CHECKING:
     from prefork.layers import Sources
@@ -25,6 +25,7 @@ def serve(*words: Typed, **said: Typed | list[Typed]) -> int:
     loaded = load(sources)
     require_app(loaded)
     require_backend(loaded)
+    check_tls(loaded.config)
     return become_master(sources)
 
 
@@ -33,7 +34,7 @@ def become_master(sources: Sources) -> int:
 
     Returns never; raises PreforkError where this interpreter can't be started again.
     """
-    number = _memory_file({"sources": sources.to_json(), "sys_path": _own_path()})
+    number = _memory_file({"sources": sources.to_json(), "sys_path": own_path()})
     # what -W, -X, -B … said holds for the master too; the standard library alone knows how to write it down again
     again: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # noqa: SLF001
     sys.stdout.flush()
@@ -51,9 +52,3 @@ def _memory_file(content: dict[str, Any]) -> int:
         json.dump(content, file)
     os.lseek(number, 0, os.SEEK_SET)
     return number
-
-
-def _own_path() -> list[str]:
-    """Return sys.path, absolute, without the script's folder, which the interpreter put there unless told -P."""
-    given = sys.path if sys.flags.safe_path else sys.path[1:]
-    return [str(Path(each).absolute()) for each in given]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from prefork.policy.units import duration_text, size_text
+from prefork.policy.units import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 _DASH = "-"
 _PIPE_WIDTH = 200
 """Columns where nobody's terminal says: rich would take 80 and cut."""
-_NS = 1_000_000_000
 
 
 def show(answer: Mapping[str, Any], console: Console | None = None) -> None:
     """Print it."""
-    console = console or _console()
+    console = console or out()
     console.print(Text(headline(answer.get("master", {}))))
     console.print(Text(figures_line(answer.get("master", {}))))
     for table in tables(answer):
@@ -41,7 +40,11 @@ def tables(answer: Mapping[str, Any]) -> Iterable[Table]:
     for key, cells, columns in sections:
         rows = answer.get(key) or ()
         if rows:
-            yield _table(columns, [cells(row) for row in rows])
+            yield table_of(columns, [cells(row) for row in rows])
+    if shadow := answer.get("shadow"):
+        title = f"shadow {shadow.get('file')}: otherwise at {shadow.get('otherwise')} of {shadow.get('looks')} looks"
+        rows = [(seconds(row.get("at_s")), str(row.get("text"))) for row in shadow.get("recent") or ()]
+        yield table_of(("ago", title), rows)
 
 
 def headline(master: Mapping[str, Any]) -> str:
@@ -65,6 +68,9 @@ def figures_line(master: Mapping[str, Any]) -> str:
     }
     always["accept wait p99"] = _range(master.get("accept_wait_p99_ms"))
     odd = {name: master[name] for name in ("scale", "strangers_reaped", "log_lines_dropped") if master.get(name)}
+    journal = master.get("journal") or {}
+    if journal.get("dropped") or journal.get("writing") is False:
+        odd["journal lines dropped"] = journal.get("dropped")
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in {**always, **odd}.items())
 
 
@@ -83,18 +89,7 @@ def seconds(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 def figures_text(figures: Mapping[str, Any] | None) -> str:
     """Return `spare 1, min_spare 5, silent 31s`: a name's unit becomes the value's."""
-    return ", ".join(_figure(name, value) for name, value in (figures or {}).items()) or _DASH
-
-
-def _figure(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
-    if isinstance(value, int) and name.endswith("_ns"):
-        short = f"{value / _NS:.3g}s" if value % 1_000_000 else duration_text(value)
-        return f"{name.removesuffix('_ns')} {short}"
-    if isinstance(value, int) and name.endswith("_micro"):
-        return f"{name.removesuffix('_micro')} {value / 1e6:.3g}"
-    if isinstance(value, int) and name.endswith("_bytes"):
-        return f"{name.removesuffix('_bytes')} {size_text(value)}"
-    return f"{name} {value}"
+    return ", ".join(figure_text(name, value) for name, value in (figures or {}).items()) or _DASH
 
 
 _WORKER_COLUMNS = (
@@ -173,7 +168,8 @@ def _memory(value: Any) -> str:  # noqa: ANN401 - any JSON
     return f"{value / 2**20:.1f} MiB" if isinstance(value, int) and value else _DASH
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a plain table; a cell that is too long for its column is folded."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -182,6 +178,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _console() -> Console:
+def out() -> Console:
+    """Return stdout: as wide as the terminal, or, in a pipe, 200 columns."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)

@@ -6,7 +6,7 @@ the file that says them, those of environment and flags to the current directory
 value, cure. Nothing here imports cyclopts or rich: the master reads its config again at HUP.
 """
 
-from prefork.layers.load import Loaded, load, require_app
+from prefork.layers.load import Loaded, load, load_policy, policy_of, require_app
 from prefork.layers.sources import Sources
 
-__all__ = ["Loaded", "Sources", "load", "require_app"]
+__all__ = ["Loaded", "Sources", "load", "load_policy", "policy_of", "require_app"]

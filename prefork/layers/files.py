@@ -77,8 +77,8 @@ def _placed(message: str, text: str) -> str:
 
 
 def anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a copy whose app file, Unix sockets and control socket are absolute, from `folder`; invalid ones stay."""
-    anchors = {"app": _app, "listen": _listen, "control": _control}
+    """Return a copy whose files, folders and sockets have absolute paths, from `folder`; invalid ones stay."""
+    anchors = {"app": _app, "listen": _listen, "control": _control, "journal": _journal, "shadow": _control}
     return settings | {key: anchors[key](settings[key], folder) for key in anchors.keys() & settings.keys()}
 
 
@@ -97,10 +97,24 @@ def _listen(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML
     if isinstance(value, list):
         return [_listen(entry, folder) for entry in value]
     if isinstance(value, dict):
-        return value | {"url": _listen(value["url"], folder)} if "url" in value else value
+        anchors = {"url": _listen, "tls": _tls}
+        return value | {key: anchors[key](value[key], folder) for key in anchors.keys() & value.keys()}
     if isinstance(value, str) and re.match(r"unix:(?!//|@).*[^/]$", value, re.DOTALL):
         return f"unix:{folder / value[len('unix:') :]}"
     return value
+
+
+def _journal(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML
+    if isinstance(value, dict) and isinstance(value.get("path"), str) and value["path"]:
+        return value | {"path": str(folder / value["path"])}
+    return value
+
+
+def _tls(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML
+    if not isinstance(value, dict):
+        return value
+    files = {key: value[key] for key in ("cert", "key", "client_ca") if isinstance(value.get(key), str) and value[key]}
+    return value | {key: str(folder / file) for key, file in files.items()}
 
 
 def _control(value: Any, folder: Path) -> Any:  # noqa: ANN401 - any TOML

@@ -16,15 +16,16 @@ from prefork.layers.files import ConfigFile, anchored, app_file, read_file
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import Path as FieldPath
 from prefork.layers.shape import shape
-from prefork.layers.sources import PREFIX
+from prefork.layers.sources import PREFIX, Sources
 from prefork.layers.tree import Said, Tree, cover, flat, plain, put, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prefork.layers.sources import Sources
+    from prefork.policy.config import PoolConfig
 
 DEFAULT_FILE = "prefork.toml"
+ANY_APP = "any:app"
 
 
 class Loaded(NamedTuple):
@@ -69,6 +70,19 @@ def load(sources: Sources) -> Loaded:
     )
 
 
+def policy_of(file: str) -> PoolConfig:
+    """Return the pool that a file describes, as `serve -c FILE` would have it; [pool] alone is enough.
+
+    Raises ConfigError.
+    """
+    return load_policy(file).config.pool
+
+
+def load_policy(file: str | None) -> Loaded:
+    """Return the config that a file gives; it needn't name an app. Raises ConfigError."""
+    return load(Sources.here(file, {"app": ANY_APP}, {"app": "APP"}))
+
+
 def require_app(loaded: Loaded) -> None:
     """Refuse an app whose file isn't there; a module is left to the mold. Raises AppError."""
     file = app_file(loaded.config.app)
@@ -106,12 +120,17 @@ def _anchored_tree(tree: Tree, folder: Path) -> Tree:
     """Return the tree with its own relative paths made absolute from `folder`."""
     tops = {key: said.value for key, said in tree.items() if isinstance(said, Said)}
     absolute = anchored(tops, folder)
-    return {
-        key: said._replace(value=absolute[key])
-        if isinstance(said, Said)
-        else said  # a top that is a table has no paths
-        for key, said in tree.items()
+    found: Tree = {
+        key: said._replace(value=absolute[key]) if isinstance(said, Said) else said for key, said in tree.items()
     }
+    if isinstance(journal := tree.get("journal"), dict):  # the one table with a path
+        found["journal"] = {
+            key: said._replace(value=anchored({"journal": {key: said.value}}, folder)["journal"][key])
+            if isinstance(said, Said)
+            else said
+            for key, said in journal.items()
+        }
+    return found
 
 
 def _resolve_auto(merged: Tree) -> str:

@@ -6,6 +6,8 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from prefork.config import Listener, TlsConfig
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -29,6 +31,8 @@ _WRONG_TYPE = {
     "model_attributes_type": "is not a table",
     "dict_type": "is not a table",
     "string_too_short": "is empty",
+    "path_type": "is not a path",
+    "tuple_type": "is not a list",
     "string_pattern_mismatch": "is not a plain name: letters, digits, '_', '.' and '-', 64 at most",
 }
 _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -126,7 +130,7 @@ class Narrator:
     def _suggestion(self, place: tuple[int | str, ...]) -> str:
         above = tuple(part for part in place[:-1] if isinstance(part, str))
         key = str(place[-1]).replace("-", "_").lower()
-        siblings = _LISTENER if above == ("listen",) else self._shape.tables.get(above, frozenset())
+        siblings = _IN_LISTS.get(above) or self._shape.tables.get(above, frozenset())
         here = {name: _dotted((*place[:-1], name)) for name in siblings}
         elsewhere = {path[-1]: _dotted(path) for path in self._shape.leaves}
         for names, likeness in ((here, 0.99), (elsewhere, 0.99), (here, 0.6), (elsewhere, 0.8)):
@@ -140,7 +144,11 @@ class Narrator:
         return f"{shown(kind)} is not known: {' or '.join(known)}" + (f"; did you mean {close[0]}?" if close else "")
 
 
-_LISTENER = frozenset({"url", "backlog"})
+_IN_LISTS = {
+    ("listen",): frozenset(Listener.model_fields),
+    ("listen", "tls"): frozenset(TlsConfig.model_fields),
+}
+"""Tables that variables and flags can't say."""
 
 
 def one_line(text: str) -> str:

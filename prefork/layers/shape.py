@@ -16,6 +16,8 @@ from prefork.layers.sources import PREFIX
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+_SPELT_OUT = frozenset({"journal"})
+"""Tables whose leaves say too little alone: `--path`."""
 Path = tuple[str, ...]
 """A dotted field, split: `("pool", "max_workers")`."""
 
@@ -66,7 +68,7 @@ class Shape(NamedTuple):
         """Return the long flag, and the leaf alone where no other leaf has that name."""
         long = "--" + ".".join(part.replace("_", "-") for part in leaf.path)
         short = "--" + leaf.path[-1].replace("_", "-")
-        unique = Counter(path[-1] for path in self.leaves)[leaf.path[-1]] == 1
+        unique = Counter(path[-1] for path in self.leaves)[leaf.path[-1]] == 1 and leaf.path[0] not in _SPELT_OUT
         return (long, short) if unique and short != long else (long,)
 
 

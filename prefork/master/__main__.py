@@ -1,7 +1,7 @@
 """`python -m prefork.master FD`: what `prefork serve` becomes, and what `prefork.testing` starts.
 
 FD holds one JSON object: `sources` (layers.Sources) or `config` (a ServerConfig), `sys_path`, and perhaps `announce`, a
-descriptor that gets one JSON line when the listeners are bound and one with `error` when the pool could not go on, and
+descriptor that gets one JSON line when clients may come and one with `error` when the pool could not go on, and
 `parent`, the pid of the process whose end stops the pool.
 """
 
@@ -11,15 +11,19 @@ import json
 import os
 import signal
 import sys
+from collections import deque
 from typing import Any
 
 from prefork.config import ServerConfig
 from prefork.errors import AppError, PreforkError
-from prefork.layers import Loaded, Sources, load
+from prefork.layers import Loaded, Sources, load, policy_of
 from prefork.master.master import Setup, run_master
 from prefork.master.signals import hold_signals
 from prefork.mold import linux
 from prefork.mold.title import set_title
+
+_CONFIGS = 9
+"""Those of the last reloads: a journal says where the settings of the one that is in force come from."""
 
 
 def main() -> int:
@@ -56,14 +60,24 @@ def _serve(told: dict[str, Any], announce: int | None) -> None:
         loaded = Loaded(ServerConfig.model_validate(told["config"]), {}, told.get("app_path"), None)
 
     set_title(loaded.config.name, "master")
+    known = deque([loaded], maxlen=_CONFIGS)
 
     def reload() -> ServerConfig:
-        return load(sources).config if sources is not None else loaded.config
+        if sources is not None:
+            known.append(load(sources))
+        return known[-1].config
 
     run_master(
         loaded.config,
         Setup(
-            reload, told["sys_path"], loaded.app_path, loaded.config_file, lambda said: _say(announce, said), alone=True
+            reload,
+            told["sys_path"],
+            loaded.app_path,
+            loaded.config_file,
+            lambda said: _say(announce, said),
+            lambda config: next((each.origins for each in known if each.config is config), {}),
+            policy_of,
+            alone=True,
         ),
     )
 

@@ -60,6 +60,12 @@ class Kernel(Protocol):
     def cpu(self, worker: WorkerId) -> int | None:
         """CPU ns that the worker has burnt."""
 
+    def listen(self) -> list[str]:
+        """Bind every listener, then let clients come; the URLs, with real ports. Raises ConfigError, having bound none.
+
+        Before that no client can connect. Called once.
+        """
+
     def queues(self) -> list[Queue]:
         """Each listener's accept queue, in order."""
 

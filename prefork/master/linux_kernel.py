@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
@@ -26,6 +27,7 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.family import ended_children
+from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
 from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
 from prefork.master.signals import SignalInbox
@@ -48,8 +50,7 @@ class LinuxKernel:
     def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
         self._poller = Poller()
-        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch
-        """For the control socket, which is served from within `wait`."""
+        self.watch, self.unwatch = self._poller.watch, self._poller.unwatch  # also for the control socket
         self._slots = Slots()
         self._signals = SignalInbox()
         self._listeners = listeners
@@ -64,8 +65,6 @@ class LinuxKernel:
         self._facts: list[Fact] = []
         self.control: ControlServer | None = None
         self.watch(self._signals.fd, select.EPOLLIN, self._signalled)
-        for index, listener in enumerate(listeners):
-            self.watch(listener.socket.fileno(), 0, lambda _mask, index=index: self._arrived(index))  # type: ignore[misc]
 
     # -- time and facts
 
@@ -124,12 +123,10 @@ class LinuxKernel:
         self.watch(mold.pidfd, select.EPOLLIN, lambda _mask: self._mold_ended(generation, mold))
 
     def end_mold(self, generation: int, *, force: bool) -> None:
-        mold = self._molds.get(generation)
-        if mold is None:
-            return
-        self._hang_up(mold)
-        if force:
-            mold.signal(signal.SIGKILL)
+        if (mold := self._molds.get(generation)) is not None:
+            self._hang_up(mold)
+            if force:
+                mold.signal(signal.SIGKILL)
 
     def mold_pid(self, generation: int) -> int | None:
         mold = self._molds.get(generation)
@@ -237,8 +234,7 @@ class LinuxKernel:
     def _end_unborn(self, worker: WorkerId) -> None:
         """End whatever is to become the worker. Its channel's end tells, or its mold's: that may be what hangs."""
         process = self._workers[worker]
-        found = self._family.end_holders(process.end, self._ids_by_pid)
-        if not found and process.mold.pidfd is None:
+        if not self._family.end_holders(process.end, self._ids_by_pid) and process.mold.pidfd is None:
             self._forget_unborn(worker, 0)
 
     def words(self, worker: WorkerId) -> list[int] | None:
@@ -299,8 +295,7 @@ class LinuxKernel:
         fact = WorkerExited(worker, status.code, status.signal, oom, process.read_dump())
         held = words[wire.ACCEPTED] - words[wire.CLOSED]
         fact = fact._replace(accepted=words[wire.ACCEPTED], lost=max(0, held), dropped=words[wire.DROPPED])
-        fact = fact._replace(totals=totals_at_death(words, time.monotonic_ns()))
-        self._facts.append(fact)
+        self._facts.append(fact._replace(totals=totals_at_death(words, time.monotonic_ns())))
 
     def _forget_unborn(self, worker: WorkerId, number: int) -> None:
         process = self._workers.pop(worker, None)
@@ -354,6 +349,12 @@ class LinuxKernel:
 
     # -- listeners and control
 
+    def listen(self) -> list[str]:
+        open_all(self._listeners)
+        for index, each in enumerate(self._listeners):
+            self.watch(each.socket.fileno(), select.EPOLLIN | select.EPOLLONESHOT, partial(self._arrived, index))
+        return [each.url for each in self._listeners]
+
     def queues(self) -> list[Queue]:
         return [listener.queue() for listener in self._listeners]
 
@@ -362,7 +363,7 @@ class LinuxKernel:
         if sock.fileno() >= 0 and not self._listeners[listener].shut_down:
             self._poller.change(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
 
-    def _arrived(self, listener: int) -> None:
+    def _arrived(self, listener: int, _mask: int) -> None:
         self._facts.append(ListenerReadable(listener))
 
     def seal(self) -> None:

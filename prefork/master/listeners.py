@@ -1,4 +1,7 @@
-"""Bound sockets: made, asked how long their accept queue is, and stopped without a reset.
+"""Listening sockets: made, bound when the app is there, asked for their accept queue, and stopped without a reset.
+
+A mold is handed them unbound: a descriptor stands for the same socket in every process, so that `bind` and `listen` in
+the master hold for all. Nothing is bound before the app is known to run (docs/decisions/0022).
 
 Theory of stopping. The workers hold the same sockets, so that `close` here ends nothing, and `shutdown` at once resets
 what waits in the queue. Hence three steps. *Seal*: a socket filter drops every bare SYN (the client will try again in a
@@ -17,11 +20,14 @@ import socket
 import stat
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.address import Address, TcpAddress, UnixAddress
+from prefork.address import Address, UnixAddress
 from prefork.errors import ConfigError
 from prefork.master.unix_queue import unix_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _SO_ATTACH_FILTER = 26
 _TCP_INFO_UNACKED = struct.Struct("=24xII")
@@ -44,17 +50,44 @@ class Queue(NamedTuple):
 
 
 class Listener:
-    """One bound, listening, non-blocking socket. `url` names the port that was really bound."""
+    """One non-blocking socket, which listens from `listen` on."""
 
     def __init__(self, address: Address, backlog: int) -> None:
-        self.socket = _bind(address, backlog)
-        self.address = _bound(address, self.socket)
-        self.url = str(self.address)
-        self.sealed = self.shut_down = False
-        self._identity = identity(self.address.path) if isinstance(self.address, UnixAddress) else None
+        """Raises ConfigError where no such socket can be, whoever asks."""
+        self.address = address
+        """With the port that was really bound, from `bind` on."""
+        self.sealed = self.shut_down = self.listens = False
+        self._backlog = backlog
+        self._identity: tuple[int, int] | None = None
+        with _told(address):
+            self.socket, self._name = _socket(address)
+
+    @property
+    def url(self) -> str:
+        """The address as text."""
+        return str(self.address)
+
+    def bind(self) -> None:
+        """Take the address. Raises ConfigError."""
+        with _told(self.address):
+            if isinstance(self.address, UnixAddress):
+                remove_stale(self.address.path)
+                self.socket.bind(self._name)
+                self._identity = identity(self.address.path)
+            else:
+                self.socket.bind(self._name)
+                self.address = self.address._replace(port=self.socket.getsockname()[1])
+
+    def listen(self) -> None:
+        """Let clients come. Raises ConfigError."""
+        with _told(self.address):
+            self.socket.listen(self._backlog)
+        self.listens = True
 
     def queue(self) -> Queue:
         """How many connections wait to be accepted."""
+        if not self.listens:
+            return Queue(0, None)
         if isinstance(self.address, UnixAddress):
             told = unix_queue(self.socket)
             return Queue(None if _readable(self.socket) else 0, None) if told is None else Queue(*told)
@@ -91,6 +124,19 @@ class Listener:
         self.socket.close()
 
 
+def open_all(listeners: Sequence[Listener]) -> None:
+    """Bind every one, then listen on every one. Raises ConfigError, having closed them all."""
+    try:
+        for listener in listeners:
+            listener.bind()
+        for listener in listeners:
+            listener.listen()
+    except ConfigError:
+        for listener in listeners:
+            listener.close()
+        raise
+
+
 def _readable(sock: socket.socket) -> bool:
     poller = select.poll()
     poller.register(sock, select.POLLIN)
@@ -104,23 +150,29 @@ def _attach_filter(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
-def _bound(address: Address, sock: socket.socket) -> Address:
-    if isinstance(address, UnixAddress):
-        return address
-    return address._replace(port=sock.getsockname()[1])
-
-
-def _bind(address: Address, backlog: int) -> socket.socket:
+@contextlib.contextmanager
+def _told(address: Address) -> Iterator[None]:
+    """What the system refuses is the user's to change."""
     try:
-        sock = _bind_unix(address.path) if isinstance(address, UnixAddress) else _bind_tcp(address)
-        with contextlib.ExitStack() as undo:
-            undo.callback(sock.close)
-            sock.setblocking(False)
-            sock.listen(backlog)
-            undo.pop_all()
+        yield
     except OSError as error:
         raise ConfigError(f"listen {address}: {_cure(address, error)}") from None
-    return sock
+
+
+def _socket(address: Address) -> tuple[socket.socket, Any]:
+    """A socket for the address, and the name that it is to be bound to. Raises OSError."""
+    if isinstance(address, UnixAddress):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        return sock, address.path
+    infos = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, name = infos[0]
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock, name
 
 
 def _cure(address: Address, error: OSError) -> str:
@@ -136,32 +188,6 @@ def _cure(address: Address, error: OSError) -> str:
             return "no interface of this machine has that address"
         case _:
             return str(error.strerror or error)
-
-
-def _bind_tcp(address: TcpAddress) -> socket.socket:
-    infos = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, where = infos[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(where)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _bind_unix(path: str) -> socket.socket:
-    remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.bind(path)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def identity(path: str) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from prefork.errors import ConfigError
 from prefork.master.facts import Asked, ListenerReadable, Signalled
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
@@ -11,24 +12,51 @@ from prefork.policy.memory import Memory
 from prefork.policy.model import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prefork.master.effects import Effects
-    from prefork.master.facts import Fact
+    from prefork.master.facts import Fact, Performed
     from prefork.master.kernel import Kernel
     from prefork.master.orders import Orders
     from prefork.master.reporter import Reporter
     from prefork.master.scoreboard import Scoreboard
+    from prefork.policy.config import PoolConfig
     from prefork.policy.memory import Plan
+    from prefork.policy.model import PoolView
+
+
+class Witness(Protocol):
+    """Sees all that happens, and can do nothing about it."""
+
+    def looked(self, pool: PoolConfig, memory: Memory, view: PoolView, plan: Plan) -> None:
+        """The policy has spoken; `memory`: as it was before. Nothing is performed yet."""
+
+    def performed(self, done: Performed) -> None:
+        """A decision was carried out."""
+
+    def learned(self, fact: Fact, now: int) -> None:
+        """The master comes to know."""
 
 
 class Loop:
-    """Runs until the board is finished."""
+    """Runs until the board is finished. The first generation's app is there before anything is bound."""
 
-    def __init__(self, kernel: Kernel, board: Scoreboard, effects: Effects, orders: Orders, reporter: Reporter) -> None:
+    def __init__(  # noqa: PLR0913 - the parts of a master
+        self,
+        kernel: Kernel,
+        board: Scoreboard,
+        effects: Effects,
+        orders: Orders,
+        reporter: Reporter,
+        *,
+        witnesses: Sequence[Witness] = (),
+    ) -> None:
         self._kernel = kernel
         self._board = board
         self._effects = effects
         self._orders = orders
         self._reporter = reporter
+        self._witnesses = witnesses
         self._watch = ListenerWatch(len(kernel.queues()))
         self._memory = Memory()
 
@@ -43,12 +71,17 @@ class Loop:
         board = self._board
         board.watched(self._watch.readable)
         view = board.view(self._kernel)
-        plan = decide(board.pool, view, self._memory)
+        pool, before = board.pool, self._memory
+        plan = decide(pool, view, before)
         self._memory = plan.memory
+        for witness in self._witnesses:
+            witness.looked(pool, before, view, plan)
         board.planned(plan)
         for decision in plan.decisions:
             done = self._effects.perform(decision, view.now)
             self._reporter.performed(done)
+            for witness in self._witnesses:
+                witness.performed(done)
             board.learn(done, view.now)
         self._effects.tell(view.now)
         return plan
@@ -78,6 +111,8 @@ class Loop:
     def _learn(self, fact: Fact) -> None:
         now = self._kernel.now()
         self._reporter.learned(fact, now)
+        for witness in self._witnesses:
+            witness.learned(fact, now)
         match fact:
             case ListenerReadable(listener):
                 self._watch.fired(listener, now)
@@ -86,4 +121,18 @@ class Loop:
             case Asked(client, command, args):
                 self._kernel.reply(client, self._orders.answer(command, args, now))
             case _:
+                before = self._board.generation
                 self._board.learn(fact, now)
+                if self._board.generation and not before:
+                    self._listen(now)
+
+    def _listen(self, now: int) -> None:
+        """The first mold is READY: clients may come, unless the pool is to stop already."""
+        if self._board.goals.stop_at is not None:
+            return
+        try:
+            urls = self._kernel.listen()
+        except ConfigError as error:
+            self._board.cannot_go_on(error, now)
+        else:
+            self._reporter.listening(urls)

@@ -17,12 +17,15 @@ from prefork.errors import ConfigError, PreforkError
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
 from prefork.master.family import Family
+from prefork.master.journal import Journal
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
-from prefork.master.loop import Loop
+from prefork.master.loop import Loop, Witness
 from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
+from prefork.master.shadow import Shadow
+from prefork.master.tls import check_tls, tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.config import ServerConfig
+    from prefork.policy.config import PoolConfig
 
 
 _log = logging.getLogger("prefork.master")
@@ -48,9 +52,22 @@ class Setup(NamedTuple):
     app_path: str | None
     config_file: str | None
     announce: Callable[[dict[str, Any]], None]
-    """Called once, when the listeners are bound, with `addresses` (URLs) and `control` (a path or None)."""
+    """Called once, when clients may come, with `addresses` (URLs) and `control` (a path or None)."""
+    origins: Callable[[ServerConfig], dict[str, str]]
+    """Dotted field -> who said it, of a config that `reload` returned, or of the first one; a default has no entry."""
+    policy_of: Callable[[str], PoolConfig]
+    """Reads the [pool] table of another file. Raises ConfigError."""
     alone: bool
     """This process is a master and nothing else."""
+
+
+class Start(NamedTuple):
+    """What stays as it was at the start."""
+
+    config: ServerConfig
+    listeners: list[Listener]
+    files: int
+    """The soft limit of open files, as it was found."""
 
 
 def run_master(config: ServerConfig, setup: Setup) -> None:
@@ -62,37 +79,58 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
-        listeners = _bind_all(config)
-        for each in listeners:
-            stack.callback(each.close)
+        check_tls(config)
+        journal = _journal(config, lambda: setup.origins(board.config))
+        if journal is not None:
+            stack.callback(journal.close)
+        shadow = _shadow(config, setup, journal)
+        listeners: list[Listener] = []
+        for each in config.listen:
+            listeners.append(listener := Listener(each.address, each.backlog))
+            stack.callback(listener.close)
         stack.callback(linux.become_subreaper, linux.become_subreaper())
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
-        effects = Effects(kernel, board, lambda new: _settings(new, setup, listeners, files))
-        reporter = Reporter(kernel, board, sink, setup.config_file, [each.url for each in listeners])
-        orders = Orders(board, setup.reload, {"status": reporter.status, "view": reporter.view})
+        start = Start(config, listeners, files)
+        effects = Effects(kernel, board, lambda new: _settings(new, setup, start))
+        reporter = Reporter(
+            kernel,
+            board,
+            sink,
+            setup.config_file,
+            lambda urls: setup.announce({"addresses": urls, "control": kernel.control and kernel.control.path}),
+            journal=journal,
+            shadow=shadow,
+            origins=setup.origins,
+        )
+        queries = {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
+        orders = Orders(board, lambda: _checked(setup.reload()), queries)
         kernel.control = _control(config, kernel)
-        control = kernel.control.path if kernel.control is not None else None
-        setup.announce({"addresses": [each.url for each in listeners], "control": control})
-        Loop(kernel, board, effects, orders, reporter).run()
+        witnesses: list[Witness] = [each for each in (journal, shadow) if each is not None]
+        Loop(kernel, board, effects, orders, reporter, witnesses=witnesses).run()
         if board.generation:
             _log.info("stopped")
     if board.fatal is not None:
         raise board.fatal
 
 
-def _bind_all(config: ServerConfig) -> list[Listener]:
-    """Bind every listener, or none. Raises ConfigError."""
-    bound: list[Listener] = []
-    try:
-        for each in config.listen:
-            bound.append(Listener(each.address, each.backlog))  # noqa: PERF401 - those bound are closed on failure
-    except PreforkError:
-        for listener in bound:
-            listener.close()
-        raise
-    return bound
+def _journal(config: ServerConfig, origins: Callable[[], dict[str, str]]) -> Journal | None:
+    return None if config.journal.path is None else Journal(config.journal, origins)
+
+
+def _shadow(config: ServerConfig, setup: Setup, journal: Journal | None) -> Shadow | None:
+    """The candidate, read before anything is bound. Raises ConfigError."""
+    if config.shadow is None:
+        return None
+    file = str(config.shadow)
+    return Shadow(file, setup.policy_of(file), journal.note if journal is not None else lambda _: None)
+
+
+def _checked(config: ServerConfig) -> ServerConfig:
+    """The config, if its certificates are good. Raises ConfigError."""
+    check_tls(config)
+    return config
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:
@@ -122,7 +160,7 @@ def _open_files(*, alone: bool) -> int:
     return before
 
 
-def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], files: int) -> MoldSettings:
+def _settings(config: ServerConfig, setup: Setup, start: Start) -> MoldSettings:
     limits = Limits.of(config.pool)
     return MoldSettings(
         app=config.app,
@@ -130,7 +168,8 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         options=dict(config.backends.get(config.backend, {})),
         sys_path=setup.sys_path,
         app_path=setup.app_path,
-        listeners=[each.url for each in listeners],
+        listeners=[each.url for each in start.listeners],
+        tls=tls_of(start.config, config),
         name=config.name,
         master=os.getpid(),
         max_sessions=limits.max_sessions,
@@ -138,7 +177,7 @@ def _settings(config: ServerConfig, setup: Setup, listeners: list[Listener], fil
         heartbeat_timeout_ns=limits.heartbeat_timeout_ns,
         drain_timeout_ns=limits.drain_timeout_ns,
         boot_timeout_ns=limits.boot_timeout_ns,
-        open_files=files,
+        open_files=start.files,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefork.master.scoreboard import Scoreboard
 
 _log = logging.getLogger("prefork.master")
-_ORDERS = ("stop", "pause", "resume", "drain", "scale", "reload")
+ORDERS = ("stop", "pause", "resume", "drain", "scale", "reload")
 
 
 class Orders:
@@ -85,7 +85,7 @@ class Orders:
                 generation = self._board.generation
                 return {"generation": generation, "newest": max([generation, *self._board.molds])}
             case _:
-                known = ", ".join(sorted([*self._queries, *_ORDERS]))
+                known = ", ".join(sorted([*self._queries, *ORDERS]))
                 raise ConfigError(f"command {command!r} with {args} is not known; known: {known}")
         _log.info("told to %s%s through the control socket", command, f" {args}" if args else "")
         return {}
@@ -151,8 +151,8 @@ class Orders:
             new = self._reload()
         except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
             raise ConfigError(f"reload: the config can't be read: {error}") from None
-        for field in ("listen", "control", "name"):
-            if getattr(new, field) != getattr(old, field):
+        for field in ("listen", "control", "name", "journal", "shadow"):
+            if _for_life(new, field) != _for_life(old, field):
                 _log.warning("reload: %s has changed, and takes effect at the next start only", field)
         self._board.next_config = new
         self._board.forget_failed_molds()
@@ -163,3 +163,8 @@ class Orders:
             self.reload()
         except PreforkError as error:
             _log.error("reload refused, the old config stays: %s", error)
+
+
+def _for_life(config: ServerConfig, field: str) -> object:
+    """What a reload can't change of that field."""
+    return [each.is_for_life for each in config.listen] if field == "listen" else getattr(config, field)

@@ -21,11 +21,16 @@ from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.config import ServerConfig
     from prefork.log import Sink
     from prefork.master.facts import Fact, Performed
+    from prefork.master.journal import Journal
     from prefork.master.kernel import Kernel
     from prefork.master.records import MoldRecord, WorkerRecord
     from prefork.master.scoreboard import Scoreboard
+    from prefork.master.shadow import Shadow
     from prefork.policy.model import Because, Decision, WorkerId
 
 _log = logging.getLogger("prefork.master")
@@ -67,12 +72,28 @@ class Folder:
 class Reporter:
     """Speaks for one master."""
 
-    def __init__(self, kernel: Kernel, board: Scoreboard, sink: Sink, config_file: str | None, urls: list[str]) -> None:
+    def __init__(  # noqa: PLR0913 - whose news it tells
+        self,
+        kernel: Kernel,
+        board: Scoreboard,
+        sink: Sink,
+        config_file: str | None,
+        announce: Callable[[list[str]], object],
+        *,
+        journal: Journal | None = None,
+        shadow: Shadow | None = None,
+        origins: Callable[[ServerConfig], dict[str, str]] = lambda _: {},
+    ) -> None:
+        """`announce` is called with the URLs when clients may come."""
         self._kernel = kernel
+        self._journal = journal
+        self._shadow = shadow
+        self._origins = origins
         self._board = board
         self._sink = sink
         self._config_file = config_file
-        self._urls = urls
+        self._urls = [listener.url for listener in board.config.listen]
+        self._announce = announce
         self._fold = Folder()
         self._ends: dict[int, str] = {}
         """How the workers ended that the shown decisions name."""
@@ -121,9 +142,14 @@ class Reporter:
             case _:
                 pass
 
-    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
-        for url in self._urls if not self._board.generation else ():
+    def listening(self, urls: list[str]) -> None:
+        """Clients may come."""
+        self._urls = urls
+        for url in urls:
             _log.info("listening on %s", url)
+        self._announce(urls)
+
+    def _mold_ready(self, generation: int, resident: int, now: int) -> None:
         mold = self._board.molds.get(generation)
         took = (now - mold.since_at) / 1e9 if mold is not None else 0.0
         text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
@@ -169,6 +195,7 @@ class Reporter:
                 for url, queue in zip(self._urls, self._kernel.queues(), strict=True)
             ],
             "workers": workers,
+            "shadow": self._shadow.status(now) if self._shadow is not None else None,
             "decisions": self._decision_rows(now),
             "withheld": [
                 {
@@ -185,6 +212,15 @@ class Reporter:
     def view(self) -> dict[str, Any]:
         """The policy's own view at this instant, as `prefork.testing` reads it."""
         return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
+
+    def policy(self) -> dict[str, Any]:
+        """The [pool] table in force, where each of its settings comes from, and the journal's folder."""
+        board = self._board
+        return {
+            "config": board.pool.model_dump(mode="json"),
+            "origins": self._origins(board.config),
+            "journal": self._journal.path if self._journal is not None else None,
+        }
 
     def _master_row(self, workers: list[dict[str, Any]], now: int) -> dict[str, Any]:
         board = self._board
@@ -212,6 +248,7 @@ class Reporter:
             "wakeups": self._kernel.wakeups,
             "strangers_reaped": board.strangers,
             "log_lines_dropped": self._sink.dropped + board.dropped(self._kernel),
+            "journal": self._journal.status() if self._journal is not None else None,
         }
 
     def _accept_wait(self) -> tuple[int, int | None] | None:

@@ -278,6 +278,11 @@ class Scoreboard:
         if not self.generation and self.fatal is None:
             self.fatal = AppError(failed.text, failed.frames)
 
+    def cannot_go_on(self, why: PreforkError, now: int) -> None:
+        """End the pool; `why` is raised when everything has ended."""
+        self.goals.stop_at_once(now)
+        self.fatal = why
+
     def forget_failed_molds(self) -> None:
         """What became of earlier reloads is no answer to the next one."""
         for old in [each for each in self.molds.values() if each.phase in _OVER]:
@@ -300,8 +305,7 @@ class Scoreboard:
                 if because.reason is Reason.IMPORT_TIMEOUT:
                     self.molds[generation].took_too_long()
             case GiveUp(because=because):
-                self.goals.stop_at_once(done.at)
-                self.fatal = BootError(_give_up_text(because, self.last_failure))
+                self.cannot_go_on(BootError(_give_up_text(because, self.last_failure)), done.at)
             case Pause() | Resume() | Retire() | Drain() | Kill() as order:
                 self.workers[order.worker].obey(order, done.at)
 

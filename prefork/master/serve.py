@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from prefork.app.app import App
 from prefork.app.naming import name_of
 from prefork.config import ServerConfig
-from prefork.errors import ConfigError
+from prefork.errors import AppError, ConfigError
+from prefork.layers import policy_of
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import shape
 from prefork.master.master import Setup, own_sys_path, run_master
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Literal
 
-    from prefork.config import Listener
+    from prefork.config import JournalConfig, Listener
     from prefork.policy.config import PoolConfig
 
 
@@ -31,6 +33,8 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     backends: dict[str, dict[str, Any]] | None = None,
     control: str | Path | Literal[False] | None = None,
     name: str = "prefork",
+    journal: JournalConfig | None = None,
+    shadow: str | Path | None = None,
 ) -> None:
     """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
 
@@ -39,14 +43,49 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
     are left for their starter to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never
     SystemExit) when the pool can't start or go on.
     """
-    config = named_config(app, listen=listen, pool=pool, backend=backend, backends=backends, control=control, name=name)
-    run_master(config, Setup(lambda: config, own_sys_path(), None, None, lambda _: None, alone=False))
+    config = named_config(
+        app,
+        listen=listen,
+        pool=pool,
+        backend=backend,
+        backends=backends,
+        control=control,
+        name=name,
+        journal=journal,
+        shadow=shadow,
+    )
+    run_master(
+        config,
+        Setup(
+            lambda: config,
+            own_sys_path(),
+            app_path=None,
+            config_file=None,
+            announce=lambda _: None,
+            origins=lambda _: {},
+            policy_of=policy_of,
+            alone=False,
+        ),
+    )
 
 
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
-    """A config for an app given as an object or a name; None means the default. Raises ConfigError."""
+    """A config for an app given as an object or a name; None means the default. Raises ConfigError.
+
+    An object is judged at once, before any process is started: whether it has a name, and whether it is an app.
+    """
     fields = {name: value for name, value in given.items() if value is not None}
     try:
-        return ServerConfig(app=app if isinstance(app, str) else name_of(app), **fields)
+        return ServerConfig(app=app if isinstance(app, str) else _checked_name(app), **fields)
     except ValidationError as error:
         raise ConfigError(Narrator(shape(), {}).tell(error.errors(include_url=False))) from None
+
+
+def _checked_name(app: object) -> str:
+    """The object's name. Raises AppError for what has none, and for what no loop could serve."""
+    name = name_of(app)
+    try:
+        App(cast("Callable[..., object]", app))
+    except TypeError as error:
+        raise AppError(f"app {name!r}: {error}") from None
+    return name

@@ -18,18 +18,19 @@ from socket import socket as Socket  # noqa: N812 - the real one: the app may pa
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
-from prefork.app.app import load_app
-from prefork.backends.options import make_options, prepare
-from prefork.backends.registry import load_backend, require_style
+from prefork.backends.registry import require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
+from prefork.mold.importing import Imports, import_all
 from prefork.mold.settings import MoldSettings
 from prefork.mold.title import set_title
 from prefork.mold.worker import Birth, be_worker
+from prefork.tls import TlsSettings
 
 if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.backends.contract import Backend
+    from prefork.tls import ServerTls
 
 _MAX_FDS = 253
 """SCM_MAX_FD: as many as one message carries."""
@@ -43,6 +44,8 @@ class Loaded(NamedTuple):
     backend: Backend
     options: object
     listeners: list[socket.socket]
+    tls: list[ServerTls | None]
+    """Of each listener: they are bound, and have a name, only when the first mold is READY."""
     memory: int
     """The descriptor of the shared memory."""
     sink: log.Sink
@@ -102,14 +105,18 @@ class Mold:
         memory, sink_fd, *listener_fds = fds
         sink = log.Sink(sink_fd)
         log.attach(sink, "mold")
+        listeners = [Socket(fileno=fd) for fd in listener_fds]
         try:
-            app, backend, options = _import(settings)
+            app, backend, options = import_all(
+                Imports(settings.app, settings.backend, settings.options, settings.sys_path, settings.app_path)
+            )
+            require_style(app, settings.backend, backend)
+            tls = _open_tls(settings)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""
             self._tell(wire.MoldFailed(str(error), frames))
             return None
-        listeners = [Socket(fileno=fd) for fd in listener_fds]
-        return Loaded(settings, app, backend, options, listeners, memory, sink)
+        return Loaded(settings, app, backend, options, listeners, tls, memory, sink)
 
     def _fork(self, loaded: Loaded, record: wire.Record, fds: list[int]) -> None:
         if not isinstance(record, wire.Fork):
@@ -157,16 +164,18 @@ class Mold:
             os._exit(0)
 
 
-def _import(settings: MoldSettings) -> tuple[App, Backend, object]:
-    sys.path[:] = settings.sys_path
-    if settings.app_path is not None:
-        sys.path.insert(0, settings.app_path)
-    backend = load_backend(settings.backend)
-    options = make_options(backend, settings.options)
-    prepare(backend, options)
-    app = load_app(settings.app)
-    require_style(app, settings.backend, backend)
-    return app, backend, options
+def _open_tls(settings: MoldSettings) -> list[ServerTls | None]:
+    """Of each listener; after the app's import, for a loop may patch `ssl`. Raises ConfigError."""
+    opened: list[ServerTls | None] = []
+    for url, tls in zip(settings.listeners, settings.tls, strict=True):
+        if tls is None:
+            opened.append(None)
+        else:
+            import prefork.backends.handshake  # noqa: F401, PLC0415 - now, so that workers share its memory
+            from prefork.tls_context import open_tls  # noqa: PLC0415 - `ssl` is for who uses it
+
+            opened.append(open_tls(url, TlsSettings(**tls)))
+    return opened
 
 
 def _ignore_operator() -> None:

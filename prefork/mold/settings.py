@@ -18,6 +18,8 @@ class MoldSettings(NamedTuple):
     """Folder that goes first on sys.path; None: the file's own."""
     listeners: list[str]
     """URLs, in the order of the descriptors."""
+    tls: list[dict[str, Any] | None]
+    """Of each listener, in that order: the fields of `tls.TlsSettings`, or None."""
     name: str
     master: int
     """Pid of the master, as the mold sees it."""

@@ -71,16 +71,15 @@ def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
     slot = _map(loaded.memory, birth.slot)
     loaded.sink.count_in(slot[wire.DROPPED : wire.DROPPED + 1])
     birth.channel.send(wire.pack(wire.Born(os.getpid())))
-    tether = Tether(birth.channel, slot, _figures(settings, birth.worker))
+    tether = Tether(birth.channel, slot, _figures(loaded, birth.worker))
     loaded.backend.run(tether, loaded.listeners, loaded.app, loaded.options)
     return 0
 
 
-def _figures(settings: object, worker: int) -> WorkerSettings:
-    return WorkerSettings(
-        worker=worker,
-        **{name: getattr(settings, name) for name in WorkerSettings._fields if name != "worker"},
-    )
+def _figures(loaded: Loaded, worker: int) -> WorkerSettings:
+    shared = WorkerSettings._fields[1:-1]
+    tls = {each.getsockname(): one for each, one in zip(loaded.listeners, loaded.tls, strict=True) if one is not None}
+    return WorkerSettings(worker, **{name: getattr(loaded.settings, name) for name in shared}, tls=tls)
 
 
 def _dump_stacks_to(fd: int) -> None:

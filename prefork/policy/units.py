@@ -59,6 +59,18 @@ def size_text(size: int) -> str:
     raise AssertionError  # pragma: no cover - every integer is a multiple of 1 B
 
 
+def figure_text(name: str, value: object) -> str:
+    """`spare 1`, `silent 31s`, `rss 256MiB`, `arrivals 2.5`: a figure's name and value, its unit with the value."""
+    if isinstance(value, int) and name.endswith("_ns"):
+        short = f"{value / NS:.3g}s" if value % 1_000_000 else duration_text(value)
+        return f"{name.removesuffix('_ns')} {short}"
+    if isinstance(value, int) and name.endswith("_micro"):
+        return f"{name.removesuffix('_micro')} {value / 1e6:.3g}"
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{name.removesuffix('_bytes')} {size_text(value)}"
+    return f"{name} {value}"
+
+
 def _split(text: str) -> tuple[Fraction, str]:
     """Return number and unit; the text matches a pattern above."""
     compact = text.strip()

@@ -7,17 +7,24 @@ assert run.share_waiting_over("50ms") < 0.01
 """
 
 from prefork.simulation.crowds import ClockBursts, Reconnect, Replay
+from prefork.simulation.expectations import Expectation, judge
+from prefork.simulation.headers import Columns
 from prefork.simulation.host import Crashed, Host, Hung, Killed
 from prefork.simulation.lengths import Constant, Exponential, Length, Lognormal, LongLived, Pareto
+from prefork.simulation.recordings import Arrivals, read_counts, read_recording, read_sessions
 from prefork.simulation.run import Run, simulate
-from prefork.simulation.traces import Counts, Trace, read_counts, read_sessions
+from prefork.simulation.traces import Counts, Recorded, Trace
 from prefork.simulation.traffic import Flash, OnOff, Poisson, Sine, Square, Step, Traffic
+from prefork.simulation.words import length_of, traffic_of
 
 __all__ = [
+    "Arrivals",
     "ClockBursts",
+    "Columns",
     "Constant",
     "Counts",
     "Crashed",
+    "Expectation",
     "Exponential",
     "Flash",
     "Host",
@@ -30,6 +37,7 @@ __all__ = [
     "Pareto",
     "Poisson",
     "Reconnect",
+    "Recorded",
     "Replay",
     "Run",
     "Sine",
@@ -37,7 +45,11 @@ __all__ = [
     "Step",
     "Trace",
     "Traffic",
+    "judge",
+    "length_of",
     "read_counts",
+    "read_recording",
     "read_sessions",
     "simulate",
+    "traffic_of",
 ]

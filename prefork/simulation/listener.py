@@ -76,7 +76,7 @@ class Listener:
         now = self._agenda.now
         came_at, length = self.waiting.popleft()
         self._tally.queue.change(-1, now)
-        self._tally.waits.add(now - came_at)
+        self._tally.waited(now - came_at)
         self.line.pop(worker.id, None)
         self._open(worker, length)
 

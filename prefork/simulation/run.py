@@ -125,17 +125,25 @@ class Run:
         """Tell whether there never were more processes, booting and draining ones included."""
         return self.workers.most <= workers
 
+    @property
+    def settles_after(self) -> float:
+        """From the traffic's last change to the last decision that changed the size; 0: none did.
+
+        Raises ValueError for traffic that never comes to rest.
+        """
+        if self.settled_at is None:
+            raise ValueError("settles_within: this traffic never comes to rest; take one such as Step or Flash")
+        return 0.0 if self.sized_at is None else max(0, self.sized_at - self.settled_at) / NS
+
     def settles_within(self, limit: Duration) -> bool:
         """Tell whether the size changed no more, from `limit` after the traffic's last change to the end of the run.
 
         Raises ValueError where the run can't tell.
         """
-        if self.settled_at is None:
-            raise ValueError("settles_within: this traffic never comes to rest; take one such as Step or Flash")
-        since = self.settled_at + as_ns(limit, "limit")
-        if since >= self.seconds * NS:
+        after, limit_ns = self.settles_after, as_ns(limit, "limit")
+        if (self.settled_at or 0) + limit_ns >= self.seconds * NS:
             raise ValueError(f"settles_within({limit!r}): the run ends before: lengthen the traffic's `lasts`")
-        return self.sized_at is None or self.sized_at <= since
+        return after * NS <= limit_ns
 
     def count(self, reason: Reason) -> int:
         """How many of the kept decisions had this reason."""

@@ -33,13 +33,16 @@ class Decided(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The state over one of the equal parts of a run: means, but for `at` (its end, s) and `longest_queue`."""
+    """One of the equal parts of a run: means, its end (s), and the waits (s) of those who were accepted in it."""
 
     at: float
     workers: float
     sessions: float
     queue: float
     longest_queue: int
+    arrivals: int
+    p99_wait: float
+    longest_wait: float
 
 
 class Tally:
@@ -48,6 +51,8 @@ class Tally:
     __slots__ = (
         "_areas",
         "_ends",
+        "_part",
+        "_sampled",
         "_sampled_at",
         "arrivals",
         "at_once",
@@ -79,12 +84,21 @@ class Tally:
         self._ends: deque[int] = deque()
         """Of workers that were too many, not yet undone; oldest first."""
         self._areas = (0, 0, 0)
+        self._part = Histogram()
+        """Waits of the part that isn't closed."""
+        self._sampled = (0, 0)
+        """`arrivals` and `at_once` when a part was closed last."""
         self._sampled_at = ORIGIN
 
     def lives(self, by: int, now: int) -> None:
         """So many processes more."""
         self.live.change(by, now)
         self.workers.put(now - ORIGIN, self.live.value)
+
+    def waited(self, ns: int) -> None:
+        """Somebody who had to wait is accepted."""
+        self.waits.add(ns)
+        self._part.add(ns)
 
     def performed(self, decision: Decision, now: int, worker: WorkerId | None) -> None:
         """A decision was carried out."""
@@ -115,14 +129,20 @@ class Tally:
         span = max(1, now - self._sampled_at)
         areas = (self.live.area_at(now), self.sessions.area_at(now), self.queue.area_at(now))
         workers, sessions, queue = [(after - before) / span for before, after in zip(self._areas, areas, strict=True)]
-        sample = Sample((now - ORIGIN) / NS, workers, sessions, queue, self.queue.most_since_asked())
-        self.samples.append(sample)
+        arrivals, at_once = self._sampled
+        part, self._part = self._part, Histogram()
+        part.add(0, self.at_once - at_once)
+        waits = (part.quantile(0.99) / NS, part.longest / NS)
+        most = self.queue.most_since_asked()
+        at = (now - ORIGIN) / NS
+        self.samples.append(Sample(at, workers, sessions, queue, most, self.arrivals - arrivals, *waits))
         self._areas, self._sampled_at = areas, now
+        self._sampled = self.arrivals, self.at_once
 
     def end(self, waiting: Iterable[tuple[int, int]], now: int) -> None:
         """The run is over: who still waits (arrival, length) has waited until now, and levels stand."""
         for came_at, _ in waiting:
-            self.waits.add(now - came_at)
+            self.waited(now - came_at)
         self.waits.add(0, self.at_once)
         self.sample(now)
         for level in (self.sessions, self.queue, self.live):

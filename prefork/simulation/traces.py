@@ -1,4 +1,4 @@
-"""Recorded load: counts of arrivals a bin, or one arrival a line, from the text of a CSV file that the caller read.
+"""Recorded load, played: so many arrivals in each bin, or every arrival by itself. Read by `recordings.py`.
 
 Theory. A count says how many came within a bin, not when. Spread as `poisson` they lie as those of a Poisson process
 do, given their number; `evenly` gives the smoothest load with these counts. The truth is often rougher than both, so a
@@ -7,31 +7,22 @@ figure that rests on a coarse trace should say how its bins were spread.
 
 from __future__ import annotations
 
-import csv
-import math
-from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from prefork.policy.units import NS, duration_text
+from prefork.policy.units import NS
 from prefork.simulation.crowds import before, evenly, scattered
-from prefork.simulation.durations import as_ns, at_least
+from prefork.simulation.durations import at_least
 from prefork.simulation.traffic import Traffic, positive_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from random import Random
+    from collections.abc import Iterator, Sequence
 
     from prefork.simulation.durations import Duration
-    from prefork.simulation.traffic import Session
+    from prefork.simulation.traffic import Seed, Session
 
-_Row = tuple[int, int, list[str]]
-"""Line, instant in ns, cells."""
-_MOST_BINS = 10_000_000
-_LATEST_S = 100_000_000_000
-"""In seconds since 1970 the year 5138: a larger number counts something else."""
+Spread = Literal["poisson", "evenly"]
 
 
 class Counts(NamedTuple):
@@ -47,7 +38,7 @@ class Trace(Traffic):
 
     counts: Sequence[int]
     width: Duration = "1m"
-    spread: Literal["poisson", "evenly"] = "poisson"
+    spread: Spread = "poisson"
     scale: float = 1.0
     """A fraction of an arrival is one with that probability."""
     lasts: Duration | None = field(default=None, kw_only=True)  # type: ignore[assignment]
@@ -58,7 +49,7 @@ class Trace(Traffic):
         if not self.counts:
             raise ValueError("the trace has no counts: it needs one for each bin")
         whole = positive_ns(self.width, "width") * len(self.counts)
-        return whole if self.lasts is None else min(whole, as_ns(self.lasts, "lasts"))
+        return whole if self.lasts is None else min(whole, positive_ns(self.lasts, "lasts"))
 
     def instants(self, rng: Random, end: int) -> Iterator[int]:
         """Draw, bin by bin."""
@@ -74,108 +65,39 @@ class Trace(Traffic):
                 yield from before(end, scattered(rng, clients, index * width, width))
 
 
-def read_counts(lines: Iterable[str]) -> Counts:
-    """Read `instant,count` rows under a header: the bin is the gap that is found most often, and gaps count nobody.
+@dataclass(frozen=True)
+class Recorded(Traffic):
+    """Every arrival by itself (ns since the start, never falling), for as long as it lasted, or as `length` draws.
 
-    Instants are ISO 8601 or seconds. Raises ValueError, one line that names the line.
+    With a `scale` under 1 some don't come; over 1, others come beside each, before the next one does.
     """
-    _, table = _table(lines)
-    rows = [(at, _count(cells, line)) for line, at, cells in table]
-    if len(rows) < 2:  # noqa: PLR2004 - a gap is between two
-        raise ValueError(f"the trace has {len(rows)} rows of counts: the width of a bin takes two")
-    gaps = Counter(later - earlier for (earlier, _), (later, _) in pairwise(rows) if later > earlier)
-    if not gaps:
-        raise ValueError("the trace has the same instant in every row: the width of a bin can't be told")
-    width, start = gaps.most_common(1)[0][0], rows[0][0]
-    bins = (rows[-1][0] - start) // width + 1
-    if bins > _MOST_BINS:
-        raise ValueError(f"the trace is {bins} bins of {duration_text(width)} long: is an instant wrong?")
-    counts = [0] * bins
-    for at, counted in rows:
-        counts[(at - start) // width] += counted
-    return Counts(tuple(counts), width / NS)
 
+    arrivals: Sequence[int]
+    lengths: Sequence[int] | None = None
+    """In ns, one for each arrival; None: drawn."""
+    scale: float = 1.0
+    lasts: Duration | None = field(default=None, kw_only=True)  # type: ignore[assignment]
 
-def read_sessions(lines: Iterable[str], column: str, unit: Duration = "1s") -> Iterator[Session]:
-    """Read one arrival a row: its instant, and its length in `column`, in multiples of `unit`. For `Replay`.
+    @property
+    def lasts_ns(self) -> int:
+        """As said, in ns; else to the end of the second in which the last one came."""
+        whole = (self.arrivals[-1] // NS + 1) * NS if self.arrivals else NS
+        return whole if self.lasts is None else positive_ns(self.lasts, "lasts")
 
-    Raises ValueError, one line that names the line.
-    """
-    header, table = _table(lines)
-    names = [name.strip() for name in header]
-    if column not in names:
-        raise ValueError(f"the trace has no column {column!r}: it has {', '.join(names)}")
-    return _sessions(table, names.index(column), column, as_ns(unit, "unit"))
+    def sessions(self, seed: Seed) -> Iterator[Session]:
+        """As recorded, scaled."""
+        rng, draw = Random(f"{seed} instants"), self.length.drawing(Random(f"{seed} lengths"))
+        scale, end = at_least(self.scale, 0.0, "scale"), self.lasts_ns
+        for index, at in enumerate(self.arrivals):
+            if at >= end:
+                return
+            for instant in self._copies(index, rng, scale):
+                if instant < end:
+                    yield instant, draw() if self.lengths is None else self.lengths[index]
 
-
-def _sessions(table: Iterator[_Row], index: int, column: str, unit_ns: int) -> Iterator[Session]:
-    start = None
-    for line, at, cells in table:
-        start = at if start is None else start
-        length = _number(cells[index] if index < len(cells) else "", line, column)
-        if length < 0:
-            raise ValueError(f"line {line}: {column} {cells[index].strip()} is negative: a session lasts 0 or longer")
-        yield at - start, round(length * unit_ns)
-
-
-def _table(lines: Iterable[str]) -> tuple[list[str], Iterator[_Row]]:
-    """Return the header, and the rows below it. Raises ValueError where there is none."""
-    filled = ((line, cells) for line, cells in enumerate(csv.reader(lines), 1) if any(map(str.strip, cells)))
-    line, header = next(filled, (0, []))
-    if not header:
-        raise ValueError("the trace is empty: write a header such as timestamp,count and a row for each bin")
-    try:
-        _instant(header[0], line)
-    except ValueError:
-        return header, _rows(filled)
-    raise ValueError(f"line {line}: {','.join(header)} is no header: write a first line such as timestamp,count")
-
-
-def _rows(filled: Iterator[tuple[int, list[str]]]) -> Iterator[_Row]:
-    last = 0
-    for line, cells in filled:
-        at = _instant(cells[0], line)
-        if at < last:
-            raise ValueError(f"line {line}: {cells[0].strip()} is before the line above: sort by the first column")
-        last = at
-        yield line, at, cells
-
-
-def _instant(cell: str, line: int) -> int:
-    text = cell.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        return _iso(text, line)
-    if not 0 <= seconds <= _LATEST_S:
-        raise ValueError(f"line {line}: {text} is no instant in seconds: are these milliseconds? divide them by 1000")
-    return round(seconds * NS)
-
-
-def _iso(text: str, line: int) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"line {line}: {text!r} is no instant: write 2014-04-10 00:04:00, or seconds") from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1_000
-
-
-def _count(cells: list[str], line: int) -> int:
-    if len(cells) < 2:  # noqa: PLR2004 - instant and count
-        raise ValueError(f"line {line}: {','.join(cells)} has no second column: write instant,count")
-    counted = _number(cells[1], line, "count")
-    if counted < 0:
-        raise ValueError(f"line {line}: count {cells[1].strip()} is negative: nobody un-arrives")
-    return round(counted)
-
-
-def _number(text: str, line: int, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"line {line}: {what} {text.strip()!r} is no number")
-    return number
+    def _copies(self, index: int, rng: Random, scale: float) -> Iterator[int]:
+        at, copies = self.arrivals[index], 1 if scale == 1 else int(scale + rng.random())
+        if copies:
+            yield at
+        following = self.arrivals[index + 1] if index + 1 < len(self.arrivals) else at
+        yield from scattered(rng, max(0, copies - 1), at, following - at)

@@ -86,7 +86,7 @@ class FakeKernel:
         self.rung: list[WorkerId] = []
         self.replies: list[dict[str, Any]] = []
         self.refused = 0
-        self.sealed = self.is_shut = False
+        self.listens = self.sealed = self.is_shut = False
         self.workers: dict[WorkerId, FakeWorker] = {}
         self.molds: dict[int, FakeMold] = {}
         self._backlog = backlog
@@ -107,7 +107,7 @@ class FakeKernel:
     def connect(self, hold_ns: int = FOREVER, listener: int = 0) -> int:
         """A client connects now, and holds its session for so long; its number."""
         number = next(self._order)
-        if self.sealed or len(self._queues[listener]) >= self._backlog:
+        if not self.listens or self.sealed or len(self._queues[listener]) >= self._backlog:
             self.refused += 1
             return number
         self._queues[listener].append((number, hold_ns))
@@ -213,6 +213,11 @@ class FakeKernel:
 
     def cpu(self, worker: WorkerId) -> int | None:
         return 0 if worker in self.workers else None
+
+    def listen(self) -> list[str]:
+        self.listens = True
+        self._armed = [True] * len(self._queues)
+        return [f"tcp://127.0.0.1:{1 + index}" for index in range(len(self._queues))]
 
     def queues(self) -> list[Queue]:
         return [Queue(len(queue), self._backlog) for queue in self._queues]

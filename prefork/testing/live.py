@@ -38,6 +38,7 @@ class LivePool:
 
     def __init__(self, config: ServerConfig, folder: Path) -> None:
         self._folder = folder
+        self._import_timeout = config.pool.import_timeout
         self._log = folder / "log"
         told = {
             "config": config.model_dump(mode="json"),
@@ -172,13 +173,13 @@ def running(app: object, *, wait: bool = True, **config: Any) -> Iterator[LivePo
     """A real pool that serves `app` on a free port of 127.0.0.1 until the block ends.
 
     `config` is what `prefork.serve` takes (`pool=PoolConfig(…)`, `listen`, `backend` …). `wait=False` doesn't wait for
-    workers. Raises what `prefork.serve` raises when the pool can't start.
+    workers, only for the app's import. Raises what `prefork.serve` raises when the pool can't start.
     """
     with tempfile.TemporaryDirectory(prefix="prefork-test-") as folder:
         given = {"listen": "tcp://127.0.0.1:0", "control": str(Path(folder) / "control"), **config}
         pool = LivePool(named_config(app, **given), Path(folder))
         try:
-            pool._await_announcement(10)  # noqa: SLF001 - one module
+            pool._await_announcement(pool._import_timeout + 10)  # noqa: SLF001 - one module
             if wait:
                 pool.wait_until_serving()
             yield pool

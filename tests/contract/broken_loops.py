@@ -12,10 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import wire
+from prefork.app.coroutine import CoroutineSession
 from prefork.backends import door, tether
 from prefork.backends.contract import hookimpl
 from prefork.backends.door import Door
 from prefork.backends.gate import Gate
+from prefork.backends.handshake import Handshake
 from prefork.backends.host import Host, TiedServer
 from prefork.backends.link import Link
 from prefork.backends.outlet import Outlet
@@ -23,6 +25,7 @@ from prefork.backends.pending import LinkHold
 from prefork.backends.selector_loop import SelectorsBackend
 from prefork.backends.socket_link import SocketLink
 from prefork.backends.tether import Tether
+from prefork.backends.tls_stream import TlsStream
 from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
@@ -371,6 +374,11 @@ def holds_nothing() -> None:
     replace(Link, hold=LinkHold)
 
 
+@noticed_by("test_37_the_end")
+def says_nothing_of_the_end_of_input() -> None:
+    replace(CoroutineSession, eof=nothing)
+
+
 @noticed_by("test_34_it_serves")
 def serves_for_ever() -> None:
     opened = Gate.session_opened
@@ -380,3 +388,33 @@ def serves_for_ever() -> None:
         opened(self)
 
     replace(Gate, session_opened=session_opened)
+
+
+@noticed_by("test_36_a_place")
+def gives_no_place_back() -> None:
+    replace(Door, turned_away=lambda self: self._tether.connection_refused())
+
+
+@noticed_by("test_36_who_is_silent")
+def shakes_hands_for_ever() -> None:
+    replace(Handshake, open=nothing)
+
+
+@noticed_by("test_36_a_drain_closes")
+def drains_handshakes_away() -> None:
+    replace(Handshake, drain=lambda self, *_: self._fail("draining"))
+
+
+@noticed_by("test_36_what_comes_along")
+def loses_what_came_with_the_handshake() -> None:
+    replace(TlsStream, first=lambda _: b"")
+
+
+@noticed_by("test_36_a_drain_waits")
+def knows_no_half_record() -> None:
+    def recv(self: TlsStream, size: int, flags: int = 0) -> bytes:
+        self._part = b""
+        return real(self, size, flags)
+
+    real = TlsStream.recv
+    replace(TlsStream, recv=recv)

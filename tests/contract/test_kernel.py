@@ -15,6 +15,7 @@ import pytest
 
 from prefork import log, wire
 from prefork.address import TcpAddress
+from prefork.errors import ConfigError
 from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
 from prefork.master.family import Family
 from prefork.master.linux_kernel import LinuxKernel
@@ -47,6 +48,7 @@ class World(Protocol):
 class FakeWorld:
     def __init__(self) -> None:
         self.kernel: Kernel = FakeKernel()
+        self.kernel.listen()
         self._numbers: list[int] = []
 
     @property
@@ -93,6 +95,7 @@ def real_world() -> Iterator[RealWorld]:
     listener = Listener(TcpAddress("127.0.0.1", 0), 64)
     before = linux.become_subreaper()
     kernel = LinuxKernel([listener], sink, Family(alone=False))
+    kernel.listen()
     real = RealWorld(kernel, listener.socket.getsockname())
     try:
         yield real
@@ -112,6 +115,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         sys_path=sys.path,
         app_path=None,
         listeners=["tcp://127.0.0.1:0"],
+        tls=[None],
         name="test",
         master=os.getpid(),
         max_sessions=0,
@@ -381,3 +385,42 @@ def test_orders_to_a_worker_that_is_gone_mean_nothing(world: World) -> None:
     kernel.signal(ONE, signal.SIGKILL)
     assert kernel.cpu(ONE) is None
     assert kernel.wait(kernel.now() + SECOND // 50) == []
+
+
+def test_before_listen_nobody_can_connect_and_then_the_urls_say_where() -> None:
+    fake = FakeKernel(listeners=2)
+    fake.connect()
+    assert (fake.refused, fake.queues()[0].length) == (1, 0)
+    assert len(fake.listen()) == 2
+    fake.connect()
+    assert (fake.refused, fake.queues()[0].length) == (1, 1)
+    sink = log.open_sink()
+    listeners = [Listener(TcpAddress("127.0.0.1", 0), 64), Listener(TcpAddress("::1", 0), 64)]
+    kernel = LinuxKernel(listeners, sink, Family(alone=False))
+    try:
+        assert [each.socket.getsockname()[1] for each in listeners] == [0, 0]
+        assert [queue.length for queue in kernel.queues()] == [0, 0]
+        ports = [int(url.rpartition(":")[2]) for url in kernel.listen()]
+        assert ports == [each.socket.getsockname()[1] for each in listeners]
+        with socket.create_connection(("127.0.0.1", ports[0]), timeout=5):
+            assert until(kernel, ListenerReadable) == ListenerReadable(0)
+    finally:
+        kernel.close()
+        for each in listeners:
+            each.close()
+        sink.close()
+
+
+def test_listeners_are_all_bound_or_none() -> None:
+    sink = log.open_sink()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = Listener(TcpAddress("127.0.0.1", 0), 64)
+        listeners = [free, Listener(TcpAddress("127.0.0.1", taken.getsockname()[1]), 64)]
+        kernel = LinuxKernel(listeners, sink, Family(alone=False))
+        try:
+            with pytest.raises(ConfigError, match="the address is in use"):
+                kernel.listen()
+            assert free.socket.fileno() == -1
+        finally:
+            kernel.close()
+            sink.close()

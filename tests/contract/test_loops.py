@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefork import App, Lines, Session, wire
 from prefork.backends.posted_link import PostedLink
-from prefork.testing.contract import BackendContract
+from prefork.testing.contract import BackendContract, TlsContract
 from prefork.testing.contract.scripted import Scripted, note
 from prefork.testing.contract.waiting import until
 
@@ -27,6 +27,25 @@ class TestAsyncio(BackendContract):
 class TestUvloop(BackendContract):
     backend = "asyncio"
     options = {"loop": "uvloop"}  # noqa: RUF012 - as the guide writes it
+
+
+class TestSelectorsOverTls(TlsContract):
+    backend = "selectors"
+
+
+class TestAsyncioOverTls(TlsContract):
+    backend = "asyncio"
+    options = {"loop": "asyncio"}  # noqa: RUF012 - as above
+
+
+class TestUvloopOverTls(TlsContract):
+    backend = "asyncio"
+    options = {"loop": "uvloop"}  # noqa: RUF012 - as above
+
+
+class TestThreadsOverTls(TlsContract):
+    backend = "threads"
+    threaded = True
 
 
 class TestThreads(BackendContract):

@@ -26,7 +26,7 @@ def said_defaults(kind: str) -> str:
         title, _, rows = section.partition("\n")
         keys = [f"{found['key']} = {found['default']}" for found in _KEY.finditer(rows) if found["key"] != "kind"]
         kinds = re.findall(r'kind = "(\w+)"', title)
-        if "`[[listen]]`" in title or not (keys or kinds) or (kinds and kinds != [kind]):
+        if "listen" in title or not (keys or kinds) or (kinds and kinds != [kind]):
             continue
         table = re.search(r"`\[([\w.]+)\]`", title)
         lines += [f"[{table[1]}]"] if table else []

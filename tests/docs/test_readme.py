@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.layers import Sources, load
+from prefork.testing import running
+from tests.client import Client
 from tests.docs.markdown import ROOT, named
 
 if TYPE_CHECKING:
@@ -63,6 +65,14 @@ def test_the_script_serves_until_it_is_told_to_stop(folder: Path) -> None:
             master.kill()
 
 
+@pytest.mark.parametrize("loop", ["selectors", "asyncio", "threads"])
+def test_the_coroutine_serves_on_every_loop(folder: Path, loop: str) -> None:
+    with running(f"{folder}/shout.py:app", backend=loop) as pool, Client(pool) as client:
+        assert client.hear() == "who are you?"
+        client.say("ann")
+        assert client.ask("hello") == "ann: HELLO"
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_that_serves_is_one_that_check_accepts(command: str) -> None:
@@ -74,5 +84,6 @@ def test_each_command_that_serves_is_one_that_check_accepts(command: str) -> Non
 
 
 def test_there_are_examples() -> None:
-    assert named(README).keys() == {"echo.py", "prefork.toml", "serve_echo.py", "test_echo.py"}
+    files = {"echo.py", "prefork.toml", "requests.csv", "serve_echo.py", "shout.py", "test_echo.py"}
+    assert named(README).keys() == files
     assert len(COMMANDS) == 2

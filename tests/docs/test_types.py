@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def test_every_script_is_strictly_typed(tmp_path: Path) -> None:
-    scripts = {**named(ROOT / "README.md"), **named(DOCS / "MOVING-FROM-POE.md")}
+    documents = (ROOT / "README.md", *(DOCS / name for name in ("MOVING-FROM-POE.md", "SIMULATE.md", "STYLES.md")))
+    scripts = {name: text for document in documents for name, text in named(document).items()}
     files = []
     for name in [name for name in scripts if name.endswith(".py")]:
         files.append(tmp_path / name.replace("/", "_"))

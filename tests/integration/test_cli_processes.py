@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "echo.py").write_text("Echo = 1\n")
+    (tmp_path / "echo.py").write_text(
+        "from prefork import Lines, Session\nclass Echo(Session[str]):\n    framer = Lines\n"
+    )
     return tmp_path
 
 
@@ -86,7 +88,7 @@ def test_an_output_that_cannot_be_written_is_no_traceback(
 
 
 LEAN = {
-    "check needs no rich": (["check", "echo.py:Echo"], {"rich.console", "rich.table", "pluggy"}),
+    "check needs no rich": (["check", "echo.py:Echo"], {"rich.console", "rich.table"}),
     "status as such needs no pydantic": (["status"], {"rich.console", "pydantic", "pluggy"}),
 }
 

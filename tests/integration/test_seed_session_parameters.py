@@ -8,11 +8,14 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from prefork import CrashConfig
 from prefork.policy.model import Owner
 from tests.apps import obliging
+from tests.certificates import Authority, TlsClient
 from tests.client import Client
 from tests.live import gone_after, serving, sessions, static, watch_ends
 
@@ -68,6 +71,29 @@ def test_ClientPreConnect_is_admit(prefork_pool: Start) -> None:
         assert refused.recv(100) == b""
     pool.wait_for(lambda _: pool.status()["workers"][0]["refused"] == 1)
     assert pool.status()["workers"][0]["served"] == 1
+
+
+LOOPS: dict[str, dict[str, Any]] = {
+    "selectors": {"backend": "selectors"},
+    "asyncio": {"backend": "asyncio", "backends": {"asyncio": {"loop": "asyncio"}}},
+    "uvloop": {"backend": "asyncio", "backends": {"asyncio": {"loop": "uvloop"}}},
+    "threads": {"backend": "threads"},
+    "trio": {"backend": "trio"},
+    "gevent": {"backend": "gevent"},
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_ClientPreConnect_wraps_in_TLS_by_the_listener(prefork_pool: Start, tmp_path: Path, loop: str) -> None:
+    authority = Authority(tmp_path)
+    listen = [authority.listen(), authority.listen("tcp://127.0.0.2:0")]
+    pool = prefork_pool(f"{APPS}:admitting", listen=listen, pool=static(1), **LOOPS[loop])
+    with TlsClient(pool, authority.context()) as client:
+        assert client.ask("hello") == "never"
+    port = int(pool.urls[1].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.2", port), timeout=5) as refused:  # before any handshake
+        assert refused.recv(100) == b""
+    pool.wait_for(lambda _: pool.status()["workers"][0]["refused"] == 1)
 
 
 def told(pool: LivePool, last: str) -> str:

@@ -66,7 +66,9 @@ def test_the_line_says_what_to_do(missing: set[str], cure: str) -> None:
 
 
 def test_a_need_that_nobody_knows_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"nobody knows how to get 'ncat': tests/needs.py knows nc.openbsd, node"):
+    with pytest.raises(
+        ValueError, match=r"nobody knows how to get 'ncat': tests/needs.py knows curl, nc.openbsd, node"
+    ):
         needs.is_missing("ncat")
 
 
@@ -89,7 +91,9 @@ def test_root_installs_the_packages_that_are_missing_and_a_failure_is_pytest_s_t
     assert done.returncode == 0, done.stderr
     update, install = orders.read_text().splitlines()
     assert update.startswith("update noninteractive")
-    assert install.endswith("install --yes --no-install-recommends netcat-openbsd nodejs redis-tools strace")
+    assert install.endswith(
+        "install --yes --no-install-recommends curl netcat-openbsd nodejs openssl redis-tools strace"
+    )
 
 
 @pytest.mark.needs("root")

@@ -69,7 +69,7 @@ class GeventBackend:
 
     name = "gevent"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
     options = GeventOptions
 
     def prepare(self, options: object, /) -> None:

@@ -32,7 +32,7 @@ class TrioBackend:
 
     name = "trio"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native"}
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
     options = None
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:

@@ -9,6 +9,9 @@ import struct
 import pytest
 
 from prefork.testing.contract import waiting
+from prefork.testing.contract.tls_client import TlsSocket
+
+Socket = socket.socket | TlsSocket
 
 _SEGMENTS_IN = 152
 _RESET = struct.pack("ii", 1, 0)
@@ -30,7 +33,7 @@ def dial(listener: socket.socket) -> socket.socket:
 class Client:
     """One peer of the worker."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Socket) -> None:
         self.socket = connection
         self._text = b""
 

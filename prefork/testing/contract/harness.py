@@ -15,6 +15,7 @@ import resource
 import select
 import signal
 import socket
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -28,13 +29,18 @@ from prefork.backends.tether import Tether, WorkerSettings
 from prefork.testing.contract import waiting
 from prefork.testing.contract.client import Client, dial, listen
 from prefork.testing.contract.scripted import INSIDE, Scripted
+from prefork.testing.contract.tls_client import TlsSocket, certificates
 from prefork.testing.contract.waiting import until
+from prefork.tls_context import open_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from ssl import SSLContext
     from typing import Self
 
     from prefork.app.session import Session
+    from prefork.testing.contract.client import Socket
+    from prefork.tls import TlsSettings
 
 MS = 1_000_000
 _FAILED = 70
@@ -59,6 +65,8 @@ class Conditions(TypedDict, total=False):
     heartbeat_interval_ns: int
     heartbeat_timeout_ns: int
     drain_timeout_ns: int
+    tls: TlsSettings | None
+    """At all of its listeners."""
 
 
 def _allow_files(count: int) -> None:
@@ -69,23 +77,25 @@ def _allow_files(count: int) -> None:
 class Workers:
     """Starts workers of one loop: `start(Session, max_sessions=1)`; Scripted unless another kind is given."""
 
-    def __init__(self, backend: str, options: Mapping[str, Any]) -> None:
-        """Raises ConfigError when the backend can't be loaded, or has no such options."""
+    def __init__(self, backend: str, options: Mapping[str, Any], tls: TlsSettings | None = None) -> None:
+        """`tls`: unless a worker's conditions say another. Raises ConfigError for an unknown backend or options."""
         self._backend = _load(backend)
         self._options = make_options(self._backend, options)
+        self._tls = tls
         self._workers: list[Worker] = []
 
     def __call__(self, make: Callable[[], Session[Any]] | App = Scripted, **conditions: Unpack[Conditions]) -> Worker:
         """One more, which is READY."""
         app = make if isinstance(make, App) else App(make, style="session")
+        conditions.setdefault("tls", self._tls)
         self._workers.append(worker := Worker(self._run, app, conditions))
         if conditions.get("ready", True):
             assert worker.hear() == wire.Ready(), worker.log
         return worker
 
-    def _run(self, tether: Tether, listeners: Sequence[socket.socket], app: App) -> None:
+    def _run(self, tether: Callable[[], Tether], listeners: Sequence[socket.socket], app: App) -> None:
         prepare(self._backend, self._options)
-        self._backend.run(tether, listeners, app, self._options)
+        self._backend.run(tether(), listeners, app, self._options)
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +118,7 @@ class Worker:
         self.notes, notes = os.pipe()
         latch, self._latch = os.pipe()
         self._log = os.memfd_create("log")
+        self._tls = conditions["tls"] is not None
         self._dialled: list[socket.socket] = []
         self._text = b""
         self._status: int | None = None
@@ -129,7 +140,7 @@ class Worker:
             self._log_to_test()
             if (files := conditions.get("files")) is not None:
                 app = App(app.handler, style=app.style, started=lambda _: _allow_files(files))
-            run(Tether(channel, self.slot, _settings(conditions)), self.listeners, app)
+            run(lambda: Tether(channel, self.slot, _settings(conditions, self.listeners)), self.listeners, app)
             code = 0
         except SystemExit as error:
             code = int(error.code or 0)
@@ -140,16 +151,26 @@ class Worker:
 
     def _log_to_test(self) -> None:
         logger = logging.getLogger("prefork")
-        logger.handlers = [logging.StreamHandler(os.fdopen(self._log, "w"))]
+        handler = logging.StreamHandler(os.fdopen(self._log, "w"))
+        handler.setFormatter(_Indented())
+        logger.handlers = [handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
     # -- clients -------------------------------------------------------------------------------------------------------
 
-    def connect(self, *, at: int = 0, opened: bool = True) -> Client:
-        """A new peer, of the listener `at`. `opened`: wait for the note of a Scripted session."""
+    def dial(self, *, at: int = 0) -> socket.socket:
+        """A new peer's bare connection to the listener `at`."""
         connection = dial(self.listeners[at])
         self._dialled.append(connection)
+        return connection
+
+    def connect(self, *, at: int = 0, opened: bool = True, context: SSLContext | None = None) -> Client:
+        """A new peer, of the listener `at`. `opened`: wait for the note of a Scripted session; `context`: its TLS."""
+        bare = self.dial(at=at)
+        connection: Socket = bare
+        if self._tls:
+            connection = TlsSocket(bare, context or certificates().client).shake_hands()
         if opened:
             self.noted(f"opened {address(self.listeners[at].getsockname())}")
         return Client(connection)
@@ -254,7 +275,7 @@ class Worker:
     def log(self) -> list[str]:
         """Log lines that begin a record."""
         text = os.pread(self._log, 1 << 20, 0).decode()
-        return [line for line in text.splitlines() if line and not line.startswith((" ", "Traceback", "ValueError"))]
+        return [line for line in text.splitlines() if line and not line.startswith(" ")]
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
@@ -291,8 +312,16 @@ class Worker:
             os.close(fd)
 
 
-def _settings(conditions: Conditions) -> WorkerSettings:
+class _Indented(logging.Formatter):
+    """Tracebacks stand below their line, whatever they consist of."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - as logging's
+        return textwrap.indent(super().formatException(ei), "    ")
+
+
+def _settings(conditions: Conditions, listeners: Sequence[socket.socket]) -> WorkerSettings:
     """By default nothing happens by time alone."""
+    tls = conditions["tls"]
     return WorkerSettings(
         worker=1,
         name="test",
@@ -300,4 +329,5 @@ def _settings(conditions: Conditions) -> WorkerSettings:
         heartbeat_interval_ns=conditions.get("heartbeat_interval_ns", _NEVER_MS * MS),
         heartbeat_timeout_ns=conditions.get("heartbeat_timeout_ns", 30_000 * MS),
         drain_timeout_ns=conditions.get("drain_timeout_ns", 30_000 * MS),
+        tls={} if tls is None else {each.getsockname(): open_tls("here", tls) for each in listeners},
     )

@@ -102,6 +102,9 @@ class Scripted(Session[str]):
     def do_names(self, _rest: str) -> None:
         self.send(f"{self.conn.peer} {self.conn.local} {self.conn.listener}")
 
+    def do_tls(self, _rest: str) -> None:
+        self.send(json.dumps(self.conn.tls._asdict() | {"peer_der": None} if self.conn.tls else None))
+
     def do_who(self, _rest: str) -> None:
         worker, server = self.conn.worker, self.conn.server
         self.send(f"{worker.id} {worker.name} {worker.sessions} {server.name}")

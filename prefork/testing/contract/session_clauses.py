@@ -200,9 +200,10 @@ class SessionClauses:
             return session
 
         worker = start(make)
-        good, bad = worker.connect(opened=False), worker.connect(opened=False)
+        good = worker.connect(opened=False)
+        good.hears("hello")  # its session is the first that was made, whoever made them
+        bad = worker.connect(opened=False)
         name = "{}:{}".format(*bad.socket.getsockname())
-        good.hears("hello")
         bad.hears("hello")
         bad.say("x")
         if where == "eof":

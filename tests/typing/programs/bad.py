@@ -1,6 +1,19 @@
 """Wrong programs: both checkers must find each marked line."""
 
-from prefork import JSON, App, Codec, Fixed, Framer, LengthPrefixed, Lines, Netstring, Session, Stream, compose
+from prefork import (
+    JSON,
+    App,
+    AsyncConn,
+    Codec,
+    Fixed,
+    Framer,
+    LengthPrefixed,
+    Lines,
+    Netstring,
+    Session,
+    Stream,
+    compose,
+)
 
 
 class SendsBytes(Session[str]):
@@ -81,3 +94,23 @@ texts: Framer[str] = compose(LengthPrefixed, Netstring())  # error
 backwards: Codec[int, str] = Number()  # error
 compose(Lines(), JSON())  # error
 compose(Lines(), 5)  # error
+
+
+async def lines(conn: AsyncConn[str]) -> None:
+    async for line in conn:
+        await conn.send(line.encode())  # error
+    await conn.write("text")  # error
+    number: int = await conn.receive()  # error
+    await conn.sleep("1")  # error
+    text: str = await conn.offload(lambda: 1)  # error
+    print(number, text)
+
+
+async def chunks(conn: AsyncConn[bytes]) -> None:
+    async for chunk in conn:
+        await conn.send(chunk)
+
+
+App(lines)  # error
+App(lines, framer=Stream)  # error
+App(chunks, framer=Lines)  # error

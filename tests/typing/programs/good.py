@@ -1,12 +1,13 @@
 """Correct programs: no checker may complain."""
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from prefork import (
     H11,
     JSON,
     App,
+    AsyncConn,
     Codec,
     Conn,
     Decoder,
@@ -178,6 +179,39 @@ class Numbered(Session[int]):
         self.send(number + 1)
 
 
+async def shout(conn: AsyncConn[str]) -> None:
+    print(conn.peer.host, conn.worker.id, conn.is_draining)
+    async for line in conn:
+        await conn.send(line.upper())
+        await conn.sleep(0.1)
+    answer: int = await conn.offload(lambda: 42)
+    await conn.send(str(answer))
+    await conn.close()
+
+
+async def parrot(conn: AsyncConn[bytes]) -> int:
+    while chunk := await conn.read(100):
+        await conn.send(chunk)
+        await conn.write(bytearray(chunk))
+    item: bytes = await conn.receive()
+    conn.send_nowait(item)
+    conn.set_framer(Lines)
+    conn.call_later(0.5, conn.abort).cancel()
+    return 1
+
+
+AnyItem = TypeVar("AnyItem")
+
+
+async def echo(conn: AsyncConn[AnyItem]) -> None:
+    async for item in conn:
+        await conn.send(item)
+
+
+async def greet(greeting: str, conn: AsyncConn[str]) -> None:
+    await conn.send(greeting)
+
+
 number: Codec[str, int] = Number()
 numbers: Framer[int] = compose(Lines(limit=20), number)
 packed: Framer[bytes] = compose(LengthPrefixed, Netstring())
@@ -195,4 +229,11 @@ apps: list[App] = [
     App(Base, framer=Lines),
     App(Base, framer=Lines(limit=80)),
     App(Echo, style="session"),
+    App(shout, framer=Lines),
+    App(shout, framer=compose(LengthPrefixed, Text)),
+    App(parrot),
+    App(parrot, framer=LengthPrefixed(4)),
+    App(echo),
+    App(echo, framer=Lines(limit=80)),
+    App(partial(greet, "hello"), style="coroutine", framer=Lines),
 ]

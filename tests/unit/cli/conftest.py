@@ -34,7 +34,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "run").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "echo.py").write_text("Echo = 1\n")
+    (tmp_path / "echo.py").write_text(
+        "from prefork import Lines, Session\nclass Echo(Session[str]):\n    framer = Lines\n"
+    )
     return tmp_path
 
 

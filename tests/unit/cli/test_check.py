@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _lines(out: str) -> dict[str, tuple[str, ...]]:
     """Field -> value and origin; the columns are two blanks apart."""
-    rows = [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in out.splitlines()]
+    rows = [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in out.splitlines() if row]
     return {row[0]: tuple(row[1:]) for row in rows}
 
 

@@ -52,8 +52,8 @@ USAGE = {
     "a command like no other": (
         "xyzzy",
         (
-            "'xyzzy': unknown command; known: serve, check, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "'xyzzy': unknown command; known: serve, check, simulate, tune, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "an app for a command": (
@@ -63,8 +63,8 @@ USAGE = {
     "a flag for a command": (
         "--listen tcp://h:1",
         (
-            "--listen: a command comes first: serve, check, schema, backends, status, stop, "
-            "pause, resume, scale, reload, drain"
+            "--listen: a command comes first: serve, check, simulate, tune, schema, backends, status, stop, "
+            "pause, resume, scale, reload, drain, why, replay, journal"
         ),
     ),
     "a word for a number": ("check echo.py:Echo --max-workers many", "--max-workers: 'many' is not a whole number"),
@@ -135,7 +135,10 @@ def test_an_app_that_isn_t_there_is_one_line(prefork: Prefork, folder: Path) -> 
 def test_no_arguments_are_a_call_for_help(prefork: Prefork) -> None:
     done = prefork()
     assert (done.code, done.err) == (0, "")
-    assert all(f"│ {name} " in done.out for name in ("serve", "check", "schema", "backends", "status", "stop"))
+    assert all(
+        f"│ {name} " in done.out
+        for name in ("serve", "check", "simulate", "tune", "schema", "backends", "status", "stop")
+    )
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])
@@ -165,7 +168,7 @@ def test_the_schema_is_json(prefork: Prefork) -> None:
 def test_backends_name_their_distribution(prefork: Prefork) -> None:
     done = prefork("backends")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("selectors  prefork  session: ")
+    assert done.out.startswith("selectors  prefork  native session, ")
 
 
 def test_an_interrupt_is_no_traceback(prefork: Prefork, monkeypatch: pytest.MonkeyPatch) -> None:

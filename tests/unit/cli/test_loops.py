@@ -47,9 +47,9 @@ def test_each_loop_is_listed_with_who_provides_it_and_what_is_wrong_with_it(tmp_
     assert (done.returncode, done.stderr) == (0, "")
     said = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
     assert said["good"].startswith("good-x1  ")
-    assert said["good"].endswith("session: A loop that serves nobody.")
-    assert said["prints"].endswith("session: A loop that serves nobody.")
-    assert said["selectors"].startswith("faster-x1, instead of prefork  session: ")
+    assert said["good"].endswith("native session: A loop that serves nobody.")
+    assert said["prints"].endswith("native session: A loop that serves nobody.")
+    assert said["selectors"].startswith("faster-x1, instead of prefork  native session: ")
     assert said["asyncio"].startswith("prefork  ")
     assert said["raises"].endswith("  can't be used: (raises_x1): ZeroDivisionError: division by zero")
     assert said["dies"].endswith("  can't be used: backend 'dies': loading it ended the process (3)")
@@ -74,6 +74,7 @@ def test_one_that_hangs_is_told_and_ended(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_check_asks_the_loop_about_its_options(tmp_path: Path, table: str, line: str) -> None:
     install(tmp_path, "mine-x3", "mine", OPTIONS + HOOK.replace("NAME", "mine").replace("None", "Options"))
+    (tmp_path / "shop.py").write_text("from prefork import Lines, Session\nclass app(Session):\n    framer = Lines\n")
     (tmp_path / "prefork.toml").write_text(f"app = 'shop:app'\nbackend = 'mine'\n[backends.mine]\n{table}\n")
     done = prefork(tmp_path, "check")
     assert (done.returncode, done.stderr) == ((2, f"prefork: {line}\n") if line else (0, ""))

@@ -89,6 +89,40 @@ IN_A_FILE = {
         '[[listen]]\nurl = "tcp://h:1"\nbacklog = "x"',
         "listen[0].backlog: 'x' is not a whole number",
     ),
+    "TLS without a certificate": ('[[listen]]\nurl = "tcp://h:1"\n[listen.tls]', "listen[0].tls.cert: not given"),
+    "TLS that is no table": ('[[listen]]\nurl = "tcp://h:1"\ntls = "a"', "listen[0].tls: 'a' is not a table"),
+    "an unknown key of TLS": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nclient-ca = "b"',
+        "listen[0].tls.client-ca: unknown key; did you mean listen[0].tls.client_ca?",
+    ),
+    "a certificate that is no path": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = 5',
+        "listen[0].tls.cert: 5 is not a path",
+    ),
+    "a certificate that is empty": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = ""',
+        "listen[0].tls.cert: '' is no file",
+    ),
+    "clients to verify by nobody": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nverify = "optional"',
+        'listen[0].tls: verify = "optional" needs client_ca: say who signs the certificates of clients',
+    ),
+    "a protocol that is none": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nalpn = ["h2", "a b"]',
+        "listen[0].tls.alpn[1]: 'a b' is no protocol's name: printable ASCII without blanks, 255 at most",
+    ),
+    "protocols in one text": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nalpn = "h2"',
+        "listen[0].tls.alpn: 'h2' is not a list",
+    ),
+    "a version that is too old": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nmin_version = "1.1"',
+        "listen[0].tls.min_version: '1.1' is refused: Input should be '1.2' or '1.3'",
+    ),
+    "a handshake without end": (
+        '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a"\nhandshake_timeout = 0',
+        "listen[0].tls.handshake_timeout: 0 is under the least, 0.001",
+    ),
     "a control that is true": (
         "control = true",
         "control: true is no path: say a path, or false for no control socket",

@@ -100,6 +100,18 @@ def test_a_table_s_socket_is_relative_to_its_file(project: Project) -> None:
     assert (listener.url, listener.backlog) == (f"unix:{project.folder}/conf/a.sock", 5)
 
 
+def test_certificates_are_relative_to_their_file(project: Project) -> None:
+    project.write(
+        "conf/shop.toml",
+        APP + '[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "a.pem"\nkey = "/b.key"\nclient_ca = "../ca.pem"\n',
+    )
+    (listener,) = project.load(file="conf/shop.toml").config.listen
+    assert listener.tls is not None
+    folder = project.folder / "conf"
+    assert (listener.tls.cert, listener.tls.key) == (folder / "a.pem", Path("/b.key"))
+    assert listener.tls.client_ca == folder / ".." / "ca.pem"
+
+
 def test_paths_of_variables_and_flags_are_relative_to_the_current_directory(project: Project) -> None:
     project.write("conf/shop.toml", APP)
     loaded = project.load(
@@ -164,6 +176,9 @@ def test_each_leaf_has_a_variable_that_sets_it(project: Project) -> None:
         "app": "a:b",
         "listen": "tcp://h:1",
         "control": "x",
+        "shadow": "x",
+        "journal.path": "x",
+        "journal.max_size": "1MiB",
         "pool.sizing.kind": "spare",
     }
     for leaf in shape().leaves.values():

@@ -25,12 +25,14 @@ class FakeMaster:
     """`pool` is the `[pool]` table."""
 
     def __init__(self, *, listeners: int = 1, backlog: int = 128, **pool: Any) -> None:
-        self.config = ServerConfig.model_validate({"app": "tests.apps.lines:Echo", "pool": pool})
+        urls = [f"tcp://127.0.0.1:{1 + index}" for index in range(listeners)]
+        self.config = ServerConfig.model_validate({"app": "tests.apps.lines:Echo", "listen": urls, "pool": pool})
         self.kernel = FakeKernel(listeners=listeners, backlog=backlog)
         self.sink = log.Sink(os.open(os.devnull, os.O_WRONLY))
+        self.announced: list[list[str]] = []
         self.board = Scoreboard(self.config, seed=1)
         self.effects = Effects(self.kernel, self.board, _settings)
-        self.reporter = Reporter(self.kernel, self.board, self.sink, None, ["tcp://127.0.0.1:1"] * listeners)
+        self.reporter = Reporter(self.kernel, self.board, self.sink, None, self.announced.append)
         self.orders = Orders(self.board, lambda: self.config, {"status": self.reporter.status})
         self.loop = Loop(self.kernel, self.board, self.effects, self.orders, self.reporter)
 
@@ -65,6 +67,7 @@ def _settings(config: ServerConfig) -> MoldSettings:
         sys_path=[],
         app_path=None,
         listeners=[],
+        tls=[],
         name="fake",
         master=1,
         max_sessions=limits.max_sessions,

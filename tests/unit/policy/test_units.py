@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.policy.units import NS, duration_text, nanoseconds, parse_duration, parse_size, size_text
+from prefork.policy.units import NS, duration_text, figure_text, nanoseconds, parse_duration, parse_size, size_text
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,18 @@ def test_small_sizes_are_written_in_bytes() -> None:
 @given(st.integers(0, 2**62))
 def test_a_size_reads_back(size: int) -> None:
     assert parse_size(size_text(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("spare", 1, "spare 1"),
+        ("limit_ns", 30 * NS, "limit 30s"),
+        ("silent_ns", 31_234_567_890, "silent 31.2s"),
+        ("rss_bytes", 2**28, "rss 256MiB"),
+        ("arrivals_micro", 2_500_000, "arrivals 2.5"),
+        ("outcome_ns", "dump", "outcome_ns dump"),
+    ],
+)
+def test_a_figure_has_its_unit_with_its_value(name: str, value: object, text: str) -> None:
+    assert figure_text(name, value) == text

@@ -92,6 +92,9 @@ def test_samples_are_means_of_equal_parts() -> None:
     assert sum(each.sessions for each in run.samples) / 1000 == pytest.approx(run.mean_sessions)
     assert sum(each.queue for each in run.samples) / 1000 == pytest.approx(run.mean_queue)
     assert max(each.longest_queue for each in run.samples) == 1
+    assert sum(each.arrivals for each in run.samples) == run.arrivals
+    assert max(each.longest_wait for each in run.samples) == pytest.approx(run.wait_quantile(1), rel=0.01)
+    assert sum(each.p99_wait > 0 for each in run.samples) == 1
     assert {each.workers for each in run.samples} == {2}
 
 

@@ -1,5 +1,9 @@
-from prefork.testing.contract import BackendContract
+from prefork.testing.contract import BackendContract, TlsContract
 
 
 class TestTrio(BackendContract):
+    backend = "trio"
+
+
+class TestTrioOverTls(TlsContract):
     backend = "trio"

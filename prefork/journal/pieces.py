@@ -1,0 +1,179 @@
+"""A journal on disk: a folder of pieces, each a gzip file of lines that begins with a key.
+
+Theory. A piece is flushed to the kernel once a second, so that it can be read while it is written, by us and by zcat;
+one that was cut off is read as far as it goes. Any piece can be read alone. When a piece is full the next key begins
+another, and the oldest go first, so that all of them together never take more than `max_size`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from prefork.journal.codec import Decoder, JournalError
+from prefork.journal.entries import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.journal.entries import Entry
+
+SHARES: Final = 8
+"""A piece is full at this part of max_size; one that gets no key may grow to twice that."""
+_NAME: Final = re.compile(r"(\d{8})\.jsonl\.gz")
+_KEY: Final = b'["key"'
+_CHUNK: Final = 1 << 18
+
+
+class Pieces:
+    """Writes; what can't be written is counted in `lost`, and left out up to the next key."""
+
+    def __init__(self, folder: Path, max_size: int) -> None:
+        self.lost = 0
+        """Lines that are not there."""
+        self._folder = folder
+        self._max_size = max_size
+        self._full = max(1, max_size // SHARES)
+        self._fd: int | None = None
+        self._size = 0
+        self._lines = 0
+        """Since what was flushed last."""
+        self._deflate = zlib.compressobj(wbits=31)
+
+    @property
+    def pending(self) -> bool:
+        """Lines wait to be flushed."""
+        return self._lines > 0
+
+    def write(self, line: bytes) -> None:
+        """Put one line, without its end."""
+        if line.startswith(_KEY) and (self._fd is None or self._size >= self._full):
+            self._next()
+        if self._fd is None or self._size >= 2 * self._full:
+            self.close()
+            self.lost += 1
+            return
+        self._lines += 1
+        self._out(self._deflate.compress(line + b"\n"))
+
+    def flush(self) -> None:
+        """Hand everything to the kernel."""
+        if self._lines:
+            self._out(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            self._lines = 0
+
+    def close(self) -> None:
+        """End the piece."""
+        if self._fd is None:
+            return
+        self._out(self._deflate.flush())
+        self._lines = 0
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _next(self) -> None:
+        """Begin a piece, when there is room for it."""
+        self.close()
+        try:
+            old = pieces_in(self._folder)
+            self._make_room(old)
+            number = 1 + (_number(old[-1]) if old else 0)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._fd = os.open(self._folder / f"{number:08}.jsonl.gz", flags, 0o640)
+        except OSError:
+            return
+        self._size, self._deflate = 0, zlib.compressobj(wbits=31)
+
+    def _make_room(self, old: list[Path]) -> None:
+        sizes = {each: each.stat().st_size for each in old}
+        for each in old:
+            if sum(sizes.values()) + 2 * self._full <= self._max_size:
+                break
+            each.unlink()
+            del sizes[each]
+
+    def _out(self, data: bytes) -> None:
+        """Write all of it, or give the piece up."""
+        try:
+            while data and self._fd is not None:
+                done = os.write(self._fd, data)
+                self._size += done
+                data = data[done:]
+        except OSError:
+            self.lost += self._lines
+            self._lines = 0
+            if self._fd is not None:
+                with contextlib.suppress(OSError):
+                    os.close(self._fd)
+            self._fd = None
+
+
+def pieces_in(folder: Path) -> list[Path]:
+    """The pieces of a journal, oldest first."""
+    return sorted(each for each in folder.iterdir() if _NAME.fullmatch(each.name))
+
+
+def read(journal: str | Path) -> Iterator[Entry]:
+    """The entries of a journal: of its folder, or of one piece; it may be written meanwhile.
+
+    Raises JournalError, in one line, for what is no journal.
+    """
+    path = Path(journal)
+    try:
+        files = pieces_in(path) if path.is_dir() else [path]
+    except OSError as error:
+        raise JournalError(f"{path}: it can't be read: {error.strerror}") from None
+    if not files:
+        raise JournalError(f"{path}: there is no journal in this folder: name the one that [journal] path names")
+    decoder = Decoder()
+    for file in files:
+        for line in _lines(file):
+            try:
+                entry = decoder.entry(line)
+            except JournalError as error:
+                raise JournalError(f"{file}: {error}") from None
+            if entry is not None:
+                yield entry
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Whole lines, as far as the piece goes."""
+    rest = b""
+    for chunk in _inflated(file):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode()
+
+
+def _inflated(file: Path) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        with file.open("rb") as raw:
+            while chunk := raw.read(_CHUNK):
+                yield inflate.decompress(chunk)
+    except FileNotFoundError:
+        if not _NAME.fullmatch(file.name):
+            raise JournalError(f"{file}: there is no such file or folder") from None
+    except OSError as error:
+        raise JournalError(f"{file}: it can't be read: {error.strerror}") from None
+    except zlib.error:
+        raise JournalError(f"{file}: it is no piece of a journal, or it is damaged") from None
+
+
+def began(file: Path) -> Key | None:
+    """The key that a piece begins with; None: nothing was flushed yet."""
+    for line in _lines(file):
+        entry = Decoder().entry(line)
+        return entry if isinstance(entry, Key) else None
+    return None
+
+
+def _number(piece: Path) -> int:
+    found = _NAME.fullmatch(piece.name)
+    assert found is not None
+    return int(found[1])

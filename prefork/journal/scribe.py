@@ -1,0 +1,60 @@
+"""`python -m prefork.journal.scribe FD FOLDER MAX_SIZE` writes a journal, so that the master never waits for a disk.
+
+Theory. Lines come over a stream socket; when it is full the master drops and counts, so nothing that happens to a disk
+holds up a pool. How many lines could not be written is told on the same socket, as a decimal number and a newline, each
+time that it has grown. End of input, the end of the master included, is the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+
+from prefork.journal.pieces import Pieces
+
+FLUSH_S = 1.0
+_CHUNK = 1 << 18
+
+
+def write_all(lines: socket.socket, pieces: Pieces) -> None:
+    """Write whatever comes, until the end of input."""
+    rest, told, flushed_at = b"", 0, time.monotonic()
+    while True:
+        patience = max(0.0, flushed_at + FLUSH_S - time.monotonic()) if pieces.pending else None
+        readable, _, _ = select.select([lines], [], [], patience)
+        chunk = lines.recv(_CHUNK) if readable else None
+        if chunk:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                pieces.write(line)
+        if not chunk or time.monotonic() - flushed_at >= FLUSH_S:
+            pieces.flush()
+            flushed_at = time.monotonic()
+        if pieces.lost != told:
+            told = pieces.lost
+            with contextlib.suppress(OSError):  # the master asks seldom, or is gone
+                lines.send(b"%d\n" % told, socket.MSG_DONTWAIT)
+        if chunk == b"":
+            return
+
+
+def main() -> None:
+    """Serve one master."""
+    fd, folder, max_size = sys.argv[1:]
+    lines = socket.socket(fileno=int(fd))
+    os.set_inheritable(lines.fileno(), False)
+    pieces = Pieces(Path(folder), int(max_size))
+    try:
+        with contextlib.suppress(ConnectionResetError):
+            write_all(lines, pieces)
+    finally:
+        pieces.close()
+
+
+if __name__ == "__main__":
+    main()

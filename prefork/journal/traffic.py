@@ -1,0 +1,99 @@
+"""The load that a pool had, out of its journal: each session's arrival and length, for the simulator.
+
+Theory. A look shows how many a worker has accepted and holds, not who they are. Sessions of a worker are taken to end
+in the order in which they began, each at the look that showed it: so arrivals are late by a look at most (a queue is
+seen as it grows), and lengths are right on the whole, not one by one. What was shorter than the time between two looks
+would come out as nothing: such sessions share what is left of the session time, which the pool measures exactly; where
+looks saw the ends so late that there is more than was measured, all are shortened alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.journal.entries import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prefork.journal.entries import Entry
+    from prefork.policy.model import PoolView, WorkerId
+
+
+class Played(NamedTuple):
+    """One session."""
+
+    at: int
+    """ns since the first look."""
+    length: int
+    """ns."""
+
+
+def sessions_of(entries: Iterable[Entry]) -> list[Played]:
+    """The sessions of a journal, by arrival; those that are still held count up to the last look."""
+    ledger = _Ledger()
+    for entry in entries:
+        if isinstance(entry, Look):
+            ledger.look(entry.view)
+    return ledger.close()
+
+
+class _Ledger:
+    """Who came when, and went when."""
+
+    def __init__(self) -> None:
+        self._began: int | None = None
+        self._now = 0
+        self._held_ns: tuple[int, int] = 0, 0
+        self._came: deque[int] = deque()
+        """Instants of arrival of those that nobody has accepted yet, or whose accept was not seen yet."""
+        self._known = 0
+        self._open: dict[WorkerId, deque[int]] = {}
+        self._seen: dict[WorkerId, tuple[int, int]] = {}
+        """accepted, sessions."""
+        self._arrived: list[int] = []
+        self._lengths: list[int] = []
+
+    def look(self, view: PoolView) -> None:
+        """Compare with the look before."""
+        now = self._now = view.now
+        if self._began is None:
+            self._began, self._known = now, view.arrivals
+            self._held_ns = view.held_ns, view.held_ns
+            self._seen = {worker.id: (worker.accepted, worker.sessions) for worker in view.workers}
+        self._held_ns = self._held_ns[0], max(self._held_ns[1], view.held_ns)
+        arrived = view.arrivals + max(0, view.queue or 0)
+        if arrived > self._known:
+            self._came.extend([now] * (arrived - self._known))
+            self._known = arrived
+        for worker in view.workers:
+            accepted, sessions = self._seen.get(worker.id, (0, 0))
+            self._seen[worker.id] = worker.accepted, worker.sessions
+            held = self._open.setdefault(worker.id, deque())
+            came = max(0, worker.accepted - accepted)
+            held.extend([now] * came)
+            self._end(held, sessions + came - worker.sessions)
+        for gone in self._open.keys() - {worker.id for worker in view.workers}:
+            self._end(self._open.pop(gone), None)
+
+    def _end(self, held: deque[int], count: int | None) -> None:
+        """The oldest `count` end now; None: all of them."""
+        for _ in range(len(held) if count is None else min(max(0, count), len(held))):
+            began = held.popleft()
+            self._arrived.append(min(began, self._came.popleft()) if self._came else began)
+            self._lengths.append(self._now - began)
+
+    def close(self) -> list[Played]:
+        """Everybody who came, and the session time that was measured, shared as the theory says."""
+        for held in self._open.values():
+            self._end(held, None)
+        seen, measured = sum(self._lengths), self._held_ns[1] - self._held_ns[0]
+        short = sum(not length for length in self._lengths)
+        each = (measured - seen) // short if short and measured > seen else 0
+        over = min(measured, seen), max(1, seen)
+        start = self._began or 0
+        return sorted(
+            Played(at - start, length * over[0] // over[1] or each)
+            for at, length in zip(self._arrived, self._lengths, strict=True)
+        )

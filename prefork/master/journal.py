@@ -1,0 +1,226 @@
+"""The master's side of the journal: what was seen and decided goes to a scribe, and nobody ever waits for that.
+
+Theory. A line is handed to the kernel, or kept while the socket is full; beyond BACKLOG bytes lines are dropped and
+counted, until there is room for a key, from which on everything can be had again. The folder is locked for as long as
+the scribe lives. The scribe is a child in a session of its own, so that Ctrl-C leaves it to the master.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from select import POLLIN, poll
+from typing import TYPE_CHECKING, Any, Final
+
+from prefork import wire
+from prefork.errors import ConfigError
+from prefork.journal.codec import Encoder
+from prefork.journal.entries import Key, Note
+from prefork.master.facts import (
+    Asked,
+    MoldExited,
+    MoldSaid,
+    Signalled,
+    WorkerExited,
+    WorkerSaid,
+    WorkerUnborn,
+    signal_name,
+)
+from prefork.master.orders import ORDERS
+from prefork.policy.model import Spawn
+from prefork.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from prefork.config import JournalConfig
+    from prefork.master.facts import Fact, Performed
+    from prefork.policy.config import PoolConfig
+    from prefork.policy.memory import Memory, Plan
+    from prefork.policy.model import PoolView
+
+_log = logging.getLogger("prefork.master")
+KEY_LOOKS: Final = 1000
+KEY_BYTES: Final = 1 << 20
+"""After so much a key comes again: a piece on disk can only begin with one."""
+BACKLOG: Final = 4 << 20
+"""Bytes that may wait for a scribe that is behind."""
+_PATIENCE_S: Final = 5.0
+"""At the end, for the scribe to write what it has."""
+
+
+class Journal:
+    """One master's."""
+
+    def __init__(self, config: JournalConfig, origins: Callable[[], dict[str, str]]) -> None:
+        """Raises ConfigError when the folder can't be made or is another instance's."""
+        assert config.path is not None
+        self.path = str(config.path)
+        self._origins = origins
+        self._encoder = Encoder()
+        self._pool: PoolConfig | None = None
+        self._looks = self._bytes = 0
+        self._waiting = bytearray()
+        self._dropped = 0
+        self._not_told = 0
+        """Of those dropped, what no key has told yet."""
+        self._lost = b"0"
+        self._open = True
+        lock = _locked(config.path)
+        try:
+            self._scribe, self._pidfd = _start_scribe(lock, config.path, config.max_size)
+        finally:
+            os.close(lock)
+
+    # -- what there is to write
+
+    def looked(self, pool: PoolConfig, memory: Memory, view: PoolView, plan: Plan) -> None:
+        """A look; `memory`: as it was before."""
+        if self._wants_key(pool):
+            self._pool, self._looks, self._bytes = pool, 0, 0
+            missing, self._not_told = self._not_told, 0
+            config = pool.model_dump(mode="json")
+            key = Key(time.time_ns(), view.now, config, self._origins(), memory, missing, VERSION)
+            self._send(self._encoder.key(key))
+        self._looks += 1
+        self._send(self._encoder.look(view, plan))
+
+    def performed(self, done: Performed) -> None:
+        """A birth gets its number only when it is ordered."""
+        if isinstance(done.decision, Spawn):
+            self._send(self._encoder.note(Note(done.at, "spawned", done.worker)))
+
+    def learned(self, fact: Fact, now: int) -> None:
+        """What came of a decision, or befell a process."""
+        match fact:
+            case WorkerExited(worker):
+                text = fact.how + (f", with {fact.lost} sessions" if fact.lost else "")
+                note = Note(now, "ended", worker, text, fact.dump)
+            case WorkerUnborn(worker):
+                note = Note(now, "unborn", worker, fact.how)
+            case WorkerSaid(worker, wire.Failed(text, frames)):
+                note = Note(now, "failed", worker, text, frames)
+            case MoldSaid(generation, wire.MoldFailed(text, frames)):
+                note = Note(now, "mold failed", None, f"generation {generation}: {text}", frames)
+            case MoldExited(generation, how):
+                note = Note(now, "mold ended", None, f"generation {generation}: {how}")
+            case Signalled(signum):
+                note = Note(now, "told", None, signal_name(signum))
+            case Asked(_, command, args) if command in ORDERS:
+                note = Note(now, "told", None, " ".join(map(str, [command, *args.values()])))
+            case _:
+                return
+        self._send(self._encoder.note(note))
+
+    def note(self, note: Note) -> None:
+        """Something that others saw."""
+        self._send(self._encoder.note(note))
+
+    # -- how it goes
+
+    def status(self) -> dict[str, Any]:
+        """Where it is, and how many lines are missing from it."""
+        with contextlib.suppress(OSError):
+            while said := self._scribe.recv(4096, socket.MSG_DONTWAIT):
+                self._lost = (said.rstrip(b"\n").split(b"\n") or [self._lost])[-1]
+        return {"path": self.path, "dropped": self._dropped + int(self._lost), "writing": self._open}
+
+    def close(self) -> None:
+        """Let the scribe write what there is, for a while; then nothing of it is left running."""
+        self._scribe.settimeout(_PATIENCE_S)
+        if self._open:
+            with contextlib.suppress(OSError):
+                self._scribe.sendall(self._waiting)
+        self._scribe.close()
+        waiter = poll()
+        waiter.register(self._pidfd, POLLIN)
+        if not waiter.poll(_PATIENCE_S * 1000):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            _log.warning("journal %s: its end is missing, the disk is too slow", self.path)
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        os.close(self._pidfd)
+
+    def _wants_key(self, pool: PoolConfig) -> bool:
+        if self._not_told and len(self._waiting) < BACKLOG // 2:
+            return True
+        changed = pool is not self._pool and pool != self._pool
+        return changed or self._looks >= KEY_LOOKS or self._bytes >= KEY_BYTES
+
+    def _send(self, line: str) -> None:
+        """Hand it on now, later, or not at all."""
+        raw = line.encode() + b"\n"
+        self._bytes += len(raw)
+        if not self._open or self._not_told or len(self._waiting) + len(raw) > BACKLOG:
+            self._dropped += 1
+            self._not_told += 1
+            return
+        self._waiting += raw
+        try:
+            sent = self._scribe.send(self._waiting, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._open = False
+            _log.warning("journal %s: who writes it has ended, so it ends here: %s", self.path, error.strerror)
+            return
+        del self._waiting[:sent]
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor of the folder, which is made where it is missing, with the lock of who may write there."""
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"journal.path {folder}: {error.strerror}: name a folder that can be written") from None
+    why = _refused(lock)
+    if why:
+        os.close(lock)
+        raise ConfigError(f"journal.path {folder}: {why}")
+    return lock
+
+
+def _refused(lock: int) -> str:
+    """Why nobody can write there; empty: the folder is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return "another instance writes there: name another folder"
+    return "" if os.access(f"/proc/self/fd/{lock}", os.W_OK | os.X_OK) else "it can't be written: name one that can"
+
+
+def _start_scribe(lock: int, folder: Path, max_size: int) -> tuple[socket.socket, int]:
+    """Start the scribe; our end of its socket, and its pidfd."""
+    ours, its = socket.socketpair()
+    inside = 1 + max(its.fileno(), lock)  # so that neither is overwritten before it is duplicated
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+    argv = [sys.executable, *flags, "-P", "-m", "prefork.journal.scribe", str(inside), str(folder), str(max_size)]
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            argv,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, its.fileno(), inside),
+                (os.POSIX_SPAWN_DUP2, lock, inside + 1),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+        )
+        return ours, os.pidfd_open(pid)
+    except OSError as error:
+        ours.close()
+        raise ConfigError(f"journal.path {folder}: who writes it can't be started: {error.strerror}") from None
+    finally:
+        its.close()
