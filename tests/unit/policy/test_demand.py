@@ -132,7 +132,7 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             ONE_EACH,
             of(busy(1), booting(2, born=False), queue=9),
             CALM,
-            ["spawn demand"] + ["7 spawn withheld growth"],
+            ["spawn demand", "7 spawn withheld growth"],
             id="and that it makes",
         ),
         pytest.param(
@@ -146,14 +146,14 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             ONE_EACH,
             of(busy(1), *map(booting, range(2, 5)), queue=9),
             CALM,
-            ["spawn demand"] + ["5 spawn withheld growth"],
+            ["spawn demand", "5 spawn withheld growth"],
             id="four boot at a time",
         ),
         pytest.param(
             ONE_EACH,
             of(*map(busy, range(1, 7)), *map(booting, range(7, 12)), queue=30),
             CALM,
-            ["spawn demand"] + ["23 spawn withheld growth"],
+            ["spawn demand", "23 spawn withheld growth"],
             id="or as many as those that accept",
         ),
         pytest.param(
