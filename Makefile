@@ -6,13 +6,14 @@
 # make search    search small pools exhaustively, six events deep (docs/MUTATION.md); half an hour
 # make bench     measure (nothing in it passes or fails)
 # make reality   the same loads on a real pool and in the simulator, with a picture; four minutes
+# make claims    demand sizing against the policies of other servers, on all loads; half an hour (docs/POLICY.md)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 PLUGINS := $(wildcard examples/plugins/*)
 
-.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench reality setup system clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench reality claims setup system clean
 
 setup: $(VENV)/.ready
 
@@ -71,6 +72,9 @@ bench: setup
 
 reality: setup
 	$(RUN)/python bench/reality.py --picture docs/pictures/reality.png
+
+claims: setup
+	$(RUN)/python -m bench.policy --out docs/pictures
 
 clean:
 	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage mutants

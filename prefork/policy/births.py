@@ -101,7 +101,8 @@ def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, al
     if wanted > fit:
         draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
     if fit > grown:
-        growth = because(Reason.GROWTH, wanted=fit, open=pool.census.open, booting=pool.census.booting)
+        census = pool.census
+        growth = because(Reason.GROWTH, wanted=fit, open=census.open, booting=census.booting, unborn=census.unborn)
         draft.withhold("spawn", fit - grown, growth)
     if allowed.because is not None and grown > born:
         draft.withhold("spawn", grown - born, allowed.because)

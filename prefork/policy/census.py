@@ -38,6 +38,8 @@ class Census(NamedTuple):
     """Members that accept, or soon will: nobody has paused them, and they aren't spent."""
     booting: int = 0
     """Of those."""
+    unborn: int = 0
+    """Of these: the mold has not come to them."""
     sessions: int = 0
     """Held by members."""
     open_sessions: int = 0
@@ -73,6 +75,7 @@ class Census(NamedTuple):
             live=self.live + 1,
             open=counted.open + 1,
             booting=counted.booting + 1,
+            unborn=counted.unborn + 1,
             replacing=[*self.replacing, old],
         )
 
@@ -86,6 +89,7 @@ class Census(NamedTuple):
             places=self.places + sign * other.places,
             open=self.open + sign * other.open,
             booting=self.booting + sign * other.booting,
+            unborn=self.unborn + sign * other.unborn,
             sessions=self.sessions + sign * other.sessions,
             open_sessions=self.open_sessions + sign * other.open_sessions,
         )
@@ -108,7 +112,7 @@ def _count(members: list[WorkerView], cap: int, live: int) -> Census:
     kept = [worker for worker in members if worker.paused_by and Owner.POLICY in worker.paused_by]
     shut_sessions = [worker.sessions for worker in members if worker.paused_by or worker.spent]
     held = sum([worker.sessions for worker in open_ if worker.sessions > 0])
-    booting = len([worker for worker in open_ if worker.phase is Phase.BOOTING])
+    booting = [worker for worker in open_ if worker.phase is Phase.BOOTING]
     return Census(
         members,
         [],
@@ -118,7 +122,8 @@ def _count(members: list[WorkerView], cap: int, live: int) -> Census:
         live,
         cap,
         len(open_),
-        booting,
+        len(booting),
+        len([worker for worker in booting if not worker.born]),
         held + sum([sessions for sessions in shut_sessions if sessions > 0]),
         held,
     )

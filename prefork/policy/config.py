@@ -147,9 +147,10 @@ class DemandSizing(_Table):
         description="Standard deviations of the load that are kept ready beside its mean: 0 is frugal, 2 rarely waits.",
     )
     hold: Duration = Field(
-        default=30.0,
+        default=60.0,
         description="The pool shrinks to what was needed during the whole of this time, or of a mean session if that "
-        "is longer. 60s: a third of the births and ends for 8 % more workers.",
+        "is longer. Bursts that come by the clock are kept for if it is longer than from one to the next. 30s: a tenth "
+        "fewer workers, three times the births that only undo an end.",
     )
     target_wait: Timeout = Field(
         default=0.05,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LONGEST_AHEAD_NS = NS // 2
 FEWEST_AT_ONCE = 4
+MOLD_AHEAD = 2
+"""Births that a mold has not come to: the one that it makes, and the next."""
 PAUSE_BETWEEN_NS = NS
 """From a growth or a shrink to the next shrink."""
 SHARE_AT_ONCE = 10
@@ -111,11 +113,14 @@ def kept(learnt: Estimates, needed: int, limits: Limits) -> int:
 
 
 def growth(census: Census) -> int:
-    """Return how many may be born now: those that accept double in the time of a birth; the first four come at once.
+    """Return how many may be born now: those that accept double in the time of a boot, and four may always boot.
 
-    Who boots counts as ordered, not as somebody to double: a plan performed then orders no more at the same instant.
+    Who boots counts as ordered, not as somebody to double: a plan performed then orders no more at the same instant. A
+    mold makes one worker at a time: what waits for its turn comes no sooner for being ordered now, and may prove to be
+    too many. When it has made one, it says so, and the next is ordered.
     """
-    return max(0, max(FEWEST_AT_ONCE, census.open - census.booting) - census.booting)
+    doubled = max(FEWEST_AT_ONCE, census.open - census.booting) - census.booting
+    return max(0, min(doubled, MOLD_AHEAD - census.unborn))
 
 
 def may_shrink(learnt: Estimates) -> bool:

@@ -91,7 +91,7 @@ class Reason(StrEnum):
     # why something wanted was withheld
     AT_MAX = "at_max"
     GROWTH = "growth"
-    """The pool at most doubles in the time of a birth."""
+    """The pool at most doubles in the time of a birth, and a mold makes one worker at a time."""
     NO_MOLD = "no_mold"
     CRASH_TOKENS = "crash_tokens"
     OUTSIDE_TOKENS = "outside_tokens"

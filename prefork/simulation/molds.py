@@ -83,6 +83,7 @@ class Molds:
             self._house.becomes_ready(worker)
         else:
             self._next(worker.birth.generation)
+            self._scene.looks.call()
             agenda.plan(agenda.now + self._boot_ns, self._booted, worker)
 
     def _next(self, generation: int) -> None:

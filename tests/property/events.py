@@ -49,6 +49,8 @@ def _of_worker(one: WorkerView) -> Iterator[tuple[str, Callable[[World], object]
     name = one.id
     match one.phase:
         case Phase.BOOTING:
+            if not one.born:
+                yield "born", partial(World.set, name=name, born=True)
             yield "ready", partial(World.ready, name=name)
             yield "ready but unheard", partial(World.ready, name=name, heard=False)
             yield "crash", partial(World.end, name=name, code=1)

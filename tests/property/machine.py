@@ -154,6 +154,10 @@ class PoolMachine(RuleBasedStateMachine):
         self.it.memory = memory._replace(outside_spent_ns=spent)
 
     @rule()
+    def the_mold_has_made_them(self) -> None:
+        self.it.all_born()
+
+    @rule()
     def all_boots_crash(self) -> None:
         for name in self.it.ids(Phase.BOOTING):
             self.it.end(name, 1)

@@ -115,7 +115,8 @@ def test_when_load_is_above_capacity_the_pool_is_at_its_max_in_time(max_workers:
     world.goal(queue=10 * max_workers, spawn_ns=SPAWN_NS)
     births = 0
     while len(world.ids(Phase.SERVING)) < max_workers:
-        world.look()
+        while world.look().decisions:
+            world.all_born()
         world.wait(SPAWN_NS)
         births += 1
         world.all_ready()

@@ -65,7 +65,8 @@ def _emptied(f: Figures, said: Decision | Withheld, seen: Seen) -> bool:
 
 
 def _growth(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:
-    return bool(f["wanted"] > max(0, max(4, f["open"] - f["booting"]) - f["booting"]))
+    doubled = max(4, f["open"] - f["booting"]) - f["booting"]
+    return bool(f["wanted"] > max(0, min(doubled, 2 - f["unborn"])))
 
 
 def _scale(f: Figures, _said: Decision | Withheld, _seen: Seen) -> bool:

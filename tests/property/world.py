@@ -131,7 +131,12 @@ class World:
         paused = frozenset({Owner.OPERATOR}) if self.view.paused else frozenset()
         beat = now if heard else None
         changes = {"phase": Phase.SERVING, "ready_at": now, "heard_at": beat, "idle_since": now, "paused_by": paused}
-        self.set(name, **changes, rss=SIZE_AT_BOOT, boot_rss=SIZE_AT_BOOT)
+        self.set(name, **changes, born=True, rss=SIZE_AT_BOOT, boot_rss=SIZE_AT_BOOT)
+
+    def all_born(self) -> None:
+        """The mold has made whoever was asked for; they still boot."""
+        for name in self.ids(Phase.BOOTING):
+            self.set(name, born=True)
 
     def all_ready(self) -> None:
         for name in self.ids(Phase.BOOTING):
@@ -245,7 +250,7 @@ class World:
         match decision:
             case Spawn(generation=generation, replaces=replaces):
                 name, self.next_id = WorkerId(self.next_id), self.next_id + 1
-                new = WorkerView(name, generation, Phase.BOOTING, forked_at=now, replaces=replaces)
+                new = WorkerView(name, generation, Phase.BOOTING, forked_at=now, replaces=replaces, born=False)
                 self.view = self.view._replace(workers=(*self.view.workers, new))
             case Pause(worker=name):
                 self.set(name, paused_by=self.worker(name).paused_by | {Owner.POLICY})

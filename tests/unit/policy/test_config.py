@@ -431,7 +431,7 @@ CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("cras
                     DemandSizing(),
                     [
                         ("headroom", "1"),
-                        ("hold", "30s"),
+                        ("hold", "1m"),
                         ("target_wait", "50ms"),
                         ("saturation", "0.01"),
                         ("min_spare", "no limit"),

@@ -125,22 +125,36 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             ONE_EACH,
             of(busy(1), queue=9),
             CALM,
-            ["spawn demand"] * 4 + ["5 spawn withheld growth"],
-            id="the first four come at once",
+            ["spawn demand"] * 2 + ["7 spawn withheld growth"],
+            id="no more than the mold is about to make",
         ),
         pytest.param(
             ONE_EACH,
-            of(busy(1), booting(2), booting(3), queue=9),
+            of(busy(1), booting(2, born=False), queue=9),
             CALM,
-            ["spawn demand"] * 2 + ["5 spawn withheld growth"],
-            id="booting ones included",
+            ["spawn demand", "7 spawn withheld growth"],
+            id="and that it makes",
         ),
         pytest.param(
             ONE_EACH,
-            of(*map(busy, range(1, 7)), queue=30),
+            of(busy(1), booting(2, born=False), booting(3, born=False), queue=9),
             CALM,
-            ["spawn demand"] * 6 + ["23 spawn withheld growth"],
-            id="then those that accept double",
+            ["7 spawn withheld growth"],
+            id="none while it has two to make",
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(busy(1), *map(booting, range(2, 5)), queue=9),
+            CALM,
+            ["spawn demand", "5 spawn withheld growth"],
+            id="four boot at a time",
+        ),
+        pytest.param(
+            ONE_EACH,
+            of(*map(busy, range(1, 7)), *map(booting, range(7, 12)), queue=30),
+            CALM,
+            ["spawn demand", "23 spawn withheld growth"],
+            id="or as many as those that accept",
         ),
         pytest.param(
             ONE_EACH,
@@ -228,7 +242,7 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             id="but for a queue",
         ),
         pytest.param(NO_CAP, of(busy(1)), learnt(busy=1_500_000), ["spawn demand"] * 2, id="busy loops call"),
-        pytest.param(TEN_EACH, of(busy(1), queue=30), CALM, ["spawn demand"] * 3, id="ten places each"),
+        pytest.param(TEN_EACH, of(busy(1), queue=20), CALM, ["spawn demand"] * 2, id="ten places each"),
         pytest.param(
             ONE_EACH, of(busy(1), busy(2, paused_by=OPERATOR), queue=1), CALM, ["spawn demand"], id="paused: no place"
         ),
@@ -465,7 +479,7 @@ def test_figures_of_demand() -> None:
     busier = plan_for(NO_CAP, of(busy(1), serving(2)), learnt(busy=1_900_000)).decisions[0]
     assert dict(busier.because.figures)["busy_workers"] == 1
     plan = plan_for(ONE_EACH, of(busy(1), booting(2), queue=9), CALM)
-    assert dict(plan.withheld[0].because.figures) == {"wanted": 8, "open": 2, "booting": 1}
+    assert dict(plan.withheld[0].because.figures) == {"wanted": 8, "open": 2, "booting": 1, "unborn": 0}
     gone = plan_for(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=2, needs=((NOW, 3),))).decisions[0]
     figures = {"open": 4, "keep": 3, "need": 1, "largest_need": 3, "usual": 2, "max_workers": 40}
     assert dict(gone.because.figures) == figures
@@ -480,5 +494,5 @@ def test_the_numbers_of_the_kind_are_resolved() -> None:
     assert (limits.headroom_ppm, limits.hold_ns, limits.target_wait_ns) == (1_500_000, s(7), s(0.02))
     assert (limits.saturation_ppm, limits.min_spare, limits.max_spare) == (50_000, 1, 3)
     default = Limits.of(sized(1, 9, 1))
-    assert (default.headroom_ppm, default.hold_ns, default.target_wait_ns) == (1_000_000, s(30), s(0.05))
+    assert (default.headroom_ppm, default.hold_ns, default.target_wait_ns) == (1_000_000, s(60), s(0.05))
     assert (default.saturation_ppm, default.min_spare, default.max_spare) == (10_000, 0, UNBOUNDED)
