@@ -3,8 +3,9 @@
 # make test-all  the same on each of Python 3.11, 3.12 and 3.13 that is installed
 # make docs      write docs/CONFIG.md anew, from the config model
 # make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
-# make search    search small pools further than `make test` does; minutes
+# make search    search small pools exhaustively, six events deep (docs/MUTATION.md); half an hour
 # make bench     measure (nothing in it passes or fails)
+# make reality   the same loads on a real pool and in the simulator, with a picture; four minutes
 # make claims    demand sizing against the policies of other servers, on all loads; half an hour (docs/POLICY.md)
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,14 +13,14 @@ RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 PLUGINS := $(wildcard examples/plugins/*)
 
-.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench claims setup system clean
+.PHONY: serve test test-all lint types imports coverage tests search mutation docs bench reality claims setup system clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop,report]' $(PLUGINS:%=--editable %) --group dev
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop,asgi,wsgi,report]' $(PLUGINS:%=--editable %) --group dev
 	touch $@
 
 system:
@@ -68,6 +69,9 @@ search: setup
 
 bench: setup
 	$(RUN)/python bench/pool.py
+
+reality: setup
+	$(RUN)/python bench/reality.py --picture docs/pictures/reality.png
 
 claims: setup
 	$(RUN)/python -m bench.policy --out docs/pictures

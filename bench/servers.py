@@ -86,13 +86,45 @@ def c_limit(folder: Path, workers: int) -> Iterator[Served]:
 
 
 @contextmanager
-def prefork(app: type | str, workers: int, **settings: Any) -> Iterator[Served]:  # noqa: ANN401
-    """Serve `app` with a static pool; `settings` as `running` takes them: the loop."""
+def prefork(app: object, workers: int, **config: Any) -> Iterator[Served]:  # noqa: ANN401 - as prefork.serve
+    """Serve `app` with a static pool, on the selectors loop unless `config` says another."""
     pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
-    with running(app, pool=pool_config, **settings) as pool:
+    with running(app, pool=pool_config, **config) as pool:
         pids = list(pool.worker_pids().values())
         _pin(pids)
         yield Served(pool.address[1], tuple(pids))
+
+
+@contextmanager
+def peer(argv: list[str], workers: int) -> Iterator[Served]:
+    """Serve with a program of a peer's, given a port for `{port}`; it serves itself, or in `workers` children."""
+    port = free_port()
+    process = subprocess.Popen([each.format(port=port) for each in argv], stderr=subprocess.DEVNULL, cwd=HERE)
+    try:
+        _await_port(port)
+        children = [] if workers == 0 else _children(process.pid, workers)
+        _pin(children or [process.pid])
+        yield Served(port, tuple(children or [process.pid]))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _children(pid: int, workers: int) -> list[int]:
+    """Those that serve, when all have begun: a child that only tracks resources has no socket."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        serving = [int(each) for each in tasks if _listens(int(each))]
+        if len(serving) >= workers:
+            return serving
+        time.sleep(0.05)
+    raise TimeoutError(f"{pid} has not {workers} serving children")
+
+
+def _listens(pid: int) -> bool:
+    links = (os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir())
+    return any(link.startswith("anon_inode:[eventpoll") for link in links)
 
 
 def _pin(pids: list[int]) -> None:

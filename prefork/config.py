@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MIN_JOURNAL = 2**20
 RESERVED = "reserved for several pools under one master"
+_MADE = re.compile(r"([^()]+)\((.+)\)")
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -143,6 +144,8 @@ Listeners = Annotated[
 
 def _app_name(name: str) -> str:
     """Refuse what is neither `module:attribute` nor `file.py:attribute`."""
+    if made := _MADE.fullmatch(name):  # what one makes of the other
+        return f"{_app_name(made[1])}({_app_name(made[2])})"
     home, colon, attribute = name.rpartition(":")
     if not colon:
         cure = f"{name}:NAME" if name.endswith(".py") else "module:attribute or file.py:attribute"

@@ -48,8 +48,8 @@ REFUSED = 11
 """Connections that were gone, or turned away, before a session existed."""
 CPU = 12
 """Process CPU ns, read with RSS."""
-CPU_AT = 13
-"""Monotonic ns at which CPU was read."""
+PLACES = 13
+"""Sessions that the loop itself can hold, whatever `max_sessions`; 0 = no limit. Written before READY."""
 HELD = 14
 """Session-ns: the sum of its sessions' lengths up to HELD_AT."""
 DROPPED = 15

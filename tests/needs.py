@@ -22,6 +22,7 @@ PACKAGES = {
     "redis-cli": "redis-tools",
     "socat": "socat",
     "strace": "strace",
+    "wrk": "wrk",
 }
 """The Debian package of each program."""
 ROOT = "root"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from difflib import get_close_matches
@@ -17,11 +18,17 @@ from types import ModuleType
 
 from prefork.errors import AppError
 
+_MADE = re.compile(r"([^()]+)\((.+)\)")
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 def import_app_object(name: str) -> object:
-    """The object named `name`. Raises AppError in one line; `frames` when the user's own code raised."""
+    """The object named `name`, or what `FACTORY(NAME)` makes of it; both are names.
+
+    Raises AppError in one line; `frames` when the user's own code raised.
+    """
+    if made := _MADE.fullmatch(name):
+        return _make(name, import_app_object(made[1]), import_app_object(made[2]))
     place, colon, attribute = name.rpartition(":")
     if not colon or not place or not attribute:
         raise AppError(f"app {name!r}: expected 'module:attribute' or 'file.py:attribute'{_meant(name)}")
@@ -30,6 +37,16 @@ def import_app_object(name: str) -> object:
     for part in attribute.split("."):
         found = _attribute(name, found, part)
     return found
+
+
+def _make(name: str, factory: object, of: object) -> object:
+    if not callable(factory):
+        raise AppError(f"app {name!r}: {factory!r:.60} can't be called")
+    try:
+        made: object = factory(of)
+    except BaseException as error:  # the user's code
+        raise _raised(name, error) from error
+    return made
 
 
 def _meant(name: str) -> str:

@@ -107,7 +107,10 @@ def _arity(function: FunctionType) -> int | None:
 
 
 def _checked(handler: object, style: Style) -> Style:
-    """Refuse a maker that can't be called without arguments."""
+    """Refuse a maker that can't be called without arguments, and handlers of what is no connection."""
+    datagrams = getattr(sys.modules.get("socketserver"), "DatagramRequestHandler", None)
+    if datagrams is not None and isinstance(handler, type) and issubclass(handler, datagrams):
+        raise TypeError(f"{_name(handler)} handles datagrams, and a pool serves connections: use StreamRequestHandler")
     needed = _required(handler) if style in MADE else []
     if needed:
         raise TypeError(

@@ -9,24 +9,28 @@ last session is cancelled and awaited.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefork.backends.blocking import adopt_blocking
 from prefork.backends.contract import CONTRACT, hookimpl
+from prefork.backends.crew import CrewOptions
 from prefork.backends.guest import Guest
 from prefork.backends.host import Host
+from prefork.backends.service import BridgedService, CarryingService, Service
 from prefork.backends.tasks import Tasks
 from prefork.backends.turn_selector import TurnSelector
-from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from prefork.app.app import App
     from prefork.app.styles import Style, Support
     from prefork.backends.contract import Backend
     from prefork.backends.tether import Tether
+    from prefork.backends.turns import Turns
 
 _LOOPS = ("auto", "asyncio", "uvloop")
 _EARLY_S = 0.001
@@ -34,17 +38,24 @@ _EARLY_S = 0.001
 
 
 @dataclass(frozen=True)
-class AsyncioOptions:
+class AsyncioOptions(CrewOptions):
     """`[backends.asyncio]`."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """`auto`: uvloop where it is installed."""
+    uvicorn: dict[str, Any] = field(default_factory=dict)
+    """For ASGI apps: settings of uvicorn's, by their names in `uvicorn.Config`, but for those that are the pool's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loop not in _LOOPS:
             raise ValueError(f"loop {self.loop!r} is not known; there are: {', '.join(_LOOPS)}")
         if self.loop == "uvloop" and _uvloop() is None:
             raise ValueError("loop 'uvloop' is not installed: pip install 'prefork[uvloop]'")
+        if self.uvicorn:
+            from prefork.backends.asgi import check_settings  # noqa: PLC0415 - for who uses it
+
+            check_settings(self.uvicorn)
 
 
 class AsyncioBackend:
@@ -52,17 +63,35 @@ class AsyncioBackend:
 
     name = "asyncio"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
+    styles: Mapping[Style, Support] = {
+        "session": "native",
+        "coroutine": "native",
+        "streams": "native",
+        "protocol": "native",
+        "socket": "bridged",
+        "asgi": "native",
+        "wsgi": "bridged",
+    }
     options = AsyncioOptions
+
+    def adopt(self, app: App, options: object, /) -> None:
+        """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
+        assert isinstance(options, AsyncioOptions)
+        adopt_blocking(app)
+        if app.style == "asgi":
+            from prefork.backends.asgi import configure  # noqa: PLC0415 - uvicorn is for who uses it
+
+            configure(app.handler, options.uvicorn)
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
         assert isinstance(options, AsyncioOptions)
         uvloop = None if options.loop == "asyncio" else _uvloop()
+        service = _service(app, options, tether)
         if uvloop is None:
-            _on_asyncio(tether, Turns(Host(app, tether), tether, listeners))
+            _on_asyncio(tether, service.turns(Host(app, tether), tether, listeners), service)
         else:
-            _on_uvloop(uvloop.new_event_loop(), tether, listeners, app)
+            _on_uvloop(uvloop.new_event_loop(), tether, listeners, app, service)
 
 
 def _uvloop() -> Any:  # noqa: ANN401 - a module without types of its own here
@@ -73,48 +102,95 @@ def _uvloop() -> Any:  # noqa: ANN401 - a module without types of its own here
     return uvloop
 
 
-def _on_asyncio(tether: Tether, turns: Turns) -> None:
+def _service(app: App, options: AsyncioOptions, tether: Tether) -> Service:
+    """How an app of this style is served; what one style alone needs is imported for that one."""
+    match app.style:
+        case "protocol":
+            from prefork.backends.protocols import ProtocolSession  # noqa: PLC0415
+
+            return CarryingService(ProtocolSession)
+        case "streams":
+            from prefork.backends.streams import StreamSession  # noqa: PLC0415
+
+            return CarryingService(StreamSession)
+        case "asgi":
+            from prefork.backends.asgi import AsgiService  # noqa: PLC0415
+
+            return AsgiService(app.handler, options.uvicorn, tether)
+        case "socket" | "wsgi":
+            return BridgedService(options)
+        case _:
+            return Service()
+
+
+def _on_asyncio(tether: Tether, turns: Turns, service: Service) -> None:
     """Serve with the worker's epoll as the selector of asyncio's own loop."""
-    selector = TurnSelector(turns)
-    loop = asyncio.SelectorEventLoop(selector)
-    done = loop.create_future()
-
-    def start() -> None:
-        turns.start()
-        selector.serves = True
-
-    def end() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    selector.done = end
-
+    selection = _Selection(turns)
+    loop = asyncio.SelectorEventLoop(selection.selector)
+    selection.done = loop.create_future()
     try:
-        _run(loop, _serve(start, done, Tasks(loop, tether), turns.stop))
+        _run(loop, _serve(selection, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
         turns.close()
 
 
-def _on_uvloop(loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App) -> None:
+class _Selection:
+    """The turns of a selector."""
+
+    done: asyncio.Future[None]
+
+    def __init__(self, turns: Turns) -> None:
+        self.selector = TurnSelector(turns)
+        self.selector.done = self._done
+        self._turns = turns
+
+    def start(self) -> None:
+        """Each select is a turn from now on."""
+        self._turns.start()
+        self.selector.serves = True
+
+    def stop(self) -> None:
+        """Tell the app."""
+        self._turns.stop()
+
+    def leave(self) -> None:
+        """Nothing hangs on it."""
+
+    def exit(self, why: BaseException) -> None:
+        """Have `run` raise `why`."""
+        if not self.done.done():
+            self.done.set_exception(_Ended(why))
+
+    def _done(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _on_uvloop(
+    loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App, service: Service
+) -> None:
     """Serve as a guest of uvloop."""
-    visit = _Visit(loop, tether, listeners, app)
+    visit = _Visit(loop, tether, service)
+    visit.guest = guest = Guest(tether, listeners, app, visit.stir, service.turns)
     try:
-        _run(loop, _serve(visit.start, visit.done, Tasks(loop, tether), visit.stop))
+        _run(loop, _serve(visit, service, Tasks(loop, tether, traced=not service.carries)))
     finally:
-        visit.guest.close()
+        guest.close()
 
 
 class _Visit:
     """A guest's turns on an asyncio loop that has a selector of its own."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, tether: Tether, listeners: Sequence[socket.socket], app: App
-    ) -> None:
-        self.guest = Guest(tether, listeners, app, lambda: loop.call_soon(self._turn))
+    guest: Guest
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tether: Tether, service: Service) -> None:
         self.done = loop.create_future()
         self._loop = loop
+        self._tether = tether
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+        self._carries = service.carries
+        self._born_ns = time.thread_time_ns()
 
     def start(self) -> None:
         """Take turns from now on."""
@@ -122,9 +198,14 @@ class _Visit:
         self._loop.add_reader(self.guest.fileno(), self._turn)
         self._loop.call_soon(self._turn)  # not here, in a task: what a turn runs may be tasks
 
+    def stir(self) -> None:
+        """A turn is wanted."""
+        if not self._over:
+            self._loop.call_soon(self._turn)
+
     def stop(self) -> None:
         """Take no more turns: until then, while tasks end, the worker beats."""
-        self._end()
+        self.leave()
         self.guest.stop()
 
     def _turn(self) -> None:
@@ -133,10 +214,11 @@ class _Visit:
             return
         guest = self.guest
         try:
+            if self._carries:  # transports are served outside of turns, which is known by the CPU they took
+                self._tether.busy_at_least(time.thread_time_ns() - self._born_ns)
             guest.turn()
         except BaseException as error:  # noqa: BLE001 - raised again by `run`
-            self._end()
-            self.done.set_exception(_Ended(error))
+            self.exit(error)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -145,9 +227,17 @@ class _Visit:
         if guest.is_done and not self.done.done():
             self.done.set_result(None)
 
-    def _end(self) -> None:
-        self._over = True
-        self._loop.remove_reader(self.guest.fileno())
+    def exit(self, why: BaseException) -> None:
+        """Have `run` raise `why`."""
+        self.leave()
+        if not self.done.done():
+            self.done.set_exception(_Ended(why))
+
+    def leave(self) -> None:
+        """No turn is taken any more; said again it changes nothing."""
+        if not self._over:
+            self._over = True
+            self._loop.remove_reader(self.guest.fileno())
 
 
 class _Ended(Exception):  # noqa: N818 - no error
@@ -158,15 +248,23 @@ class _Ended(Exception):  # noqa: N818 - no error
         self.why = why
 
 
-async def _serve(start: Callable[[], None], done: asyncio.Future[None], tasks: Tasks, stop: Callable[[], None]) -> None:
-    start()
-    await done
-    await tasks.end()
-    stop()
+async def _serve(worker: _Selection | _Visit, service: Service, tasks: Tasks) -> None:
+    try:
+        await service.begin(worker.exit)
+        worker.start()
+        await worker.done
+        await service.end()
+        await tasks.end()
+        worker.stop()
+    finally:  # an exit, too: what is closed with the loop may still say so
+        worker.leave()
 
 
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None]) -> None:
-    """Run the loop until `serving` is over, and close it."""
+    """Run the loop until `serving` is over, and close it. An exit leaves it as it is: the process ends anyway.
+
+    uvloop would close each transport with a warning, and, where warnings are errors, never come to an end of it.
+    """
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(serving)
@@ -174,7 +272,7 @@ def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None]) ->
         raise ended.why from None
     finally:
         serving.close()
-        loop.close()
+    loop.close()
 
 
 @hookimpl

@@ -78,7 +78,8 @@ class Backend(Protocol):
     """A way of serving sessions. Plain attributes do for the properties.
 
     One that must change the process before the app is imported (gevent's patches) has a `prepare(options)` as well: it
-    is called in the mold, before the import.
+    is called in the mold, before the import. One that needs something for some apps has an `adopt(app, options)`: it is
+    called there after the import, and may refuse the app by a ConfigError.
     """
 
     @property

@@ -84,6 +84,11 @@ class Door:
         self._tether.ready()
         self.obey(now)
 
+    @property
+    def lags(self) -> bool:
+        """The gate has changed since it was obeyed: then nobody may wait."""
+        return self._gate.open is not self.is_open or self._gate.done
+
     def is_due(self, now: int) -> bool:
         """There is something to `obey`."""
         gate = self._gate

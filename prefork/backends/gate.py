@@ -40,6 +40,7 @@ class Gate:
         "done",
         "draining",
         "open",
+        "places",
         "retry_at",
         "sessions",
         "sweeping",
@@ -60,6 +61,8 @@ class Gate:
         self._backoff_ns = 0
         self._logged_at: int | None = None
         self.sessions = 0
+        self.places = 0
+        """What the loop itself can hold; 0 = no limit."""
         self.retry_at = 0
         """Monotonic ns at which the back-off ends; 0 = there is none."""
         self.draining = False
@@ -75,7 +78,8 @@ class Gate:
         return self._max_sessions
 
     def hold_at_most(self, sessions: int) -> None:
-        """Lower the cap, where it is over this: for a loop that can't hold more."""
+        """Lower the cap, where it is over this, for a loop that can't hold more; before READY, which tells it."""
+        self.places = sessions
         self._max_sessions = min(self._max_sessions or sessions, sessions)
         self._counts = True
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prefork.app.app import App
-    from prefork.backends.outlet import Outlet
+    from prefork.backends.host import Dirty
     from prefork.backends.tether import Tether
     from prefork.backends.timers import Entry
 
@@ -39,13 +39,14 @@ class Guest:
         listeners: Sequence[socket.socket],
         app: App,
         stirred: Callable[[], object] | None = None,
+        make: Callable[[Host, Tether, Sequence[socket.socket]], Turns] = Turns,
     ) -> None:
-        """`stirred`: called on the loop, once between two turns, to ask for a turn soon."""
+        """`stirred`: called on the loop, once between two turns, to ask for a turn soon. `make`: its kind of turns."""
         self._stirred = stirred or tether.wake
         self._awake = False
         """A turn runs, or was asked for."""
         host = Host(app, tether, _StirringTimers(self._stir), _StirringList(self._stir))
-        self._turns = Turns(host, tether, listeners)
+        self._turns = make(host, tether, listeners)
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -86,8 +87,8 @@ class Guest:
             self._stirred()
 
 
-class _StirringList(list["Outlet"]):
-    """Links that want to be flushed."""
+class _StirringList(list["Dirty"]):
+    """Who wants to be flushed."""
 
     __slots__ = ("_stir",)
 
@@ -95,7 +96,7 @@ class _StirringList(list["Outlet"]):
         super().__init__()
         self._stir = stir
 
-    def append(self, link: Outlet, /) -> None:
+    def append(self, link: Dirty, /) -> None:
         super().append(link)
         self._stir()
 

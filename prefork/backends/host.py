@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.backends.door import Held
     from prefork.backends.gate import Gate
-    from prefork.backends.outlet import Outlet
     from prefork.backends.tether import WorkerSettings
     from prefork.tls import ServerTls
 
@@ -61,12 +60,19 @@ class Tie(Protocol):
         """Make the loop turn; from any thread, at any time."""
 
 
+class Dirty(Protocol):
+    """What has something to do behind what happens now: a link with output or an ending."""
+
+    def flush(self) -> None:
+        """Do it."""
+
+
 class Host:
     """One loop's."""
 
     __slots__ = ("app", "dirty", "inbox", "offloads", "server", "tether", "timers", "worker")
 
-    def __init__(self, app: App, tether: Tie, timers: Timers | None = None, dirty: list[Outlet] | None = None) -> None:
+    def __init__(self, app: App, tether: Tie, timers: Timers | None = None, dirty: list[Dirty] | None = None) -> None:
         """`timers` and `dirty`: where a loop has its own kind of them."""
         self.app = app
         self.tether = tether
@@ -74,8 +80,8 @@ class Host:
         self.offloads = OffloadThreads()
         self.inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         """Calls to make in the next turn; threads only append."""
-        self.dirty: list[Outlet] = [] if dirty is None else dirty
-        """Links with something to send, or an ending to carry out. The loop doesn't wait while there are any."""
+        self.dirty: list[Dirty] = [] if dirty is None else dirty
+        """Links with something to send, and endings to carry out. The loop doesn't wait while there are any."""
         self.worker = TiedWorker(tether)
         self.server = TiedServer(tether)
 

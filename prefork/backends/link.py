@@ -331,7 +331,7 @@ class Link(Outlet):
                 self._transmit(b"".join(self._out))
         if not isinstance(error, _TROUBLE):
             self._host.tether.session_failed()
-            _log.error("session with %s ended by %s", self.peer, _brief(error), exc_info=error)
+            _log.error("session with %s ended by %s", self.peer, brief(error), exc_info=error)
         self._finish(error)
 
     def _finish(self, why: BaseException | None) -> None:
@@ -354,12 +354,12 @@ class Link(Outlet):
             except LEAVING:
                 raise
             except BaseException as error:  # noqa: BLE001 - the user's code
-                _log.exception("session with %s: closed() raised %s", self.peer, _brief(error))
+                _log.exception("session with %s: closed() raised %s", self.peer, brief(error))
         self._release(reset=reset)
         self._host.tether.session_closed()
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
     """The error as one line; an exception whose own text fails is named alone."""
     try:
         return f"{type(error).__name__}: {error}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from prefork.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from prefork.app.app import App
     from prefork.backends.contract import Backend
 
 
@@ -80,6 +81,16 @@ def _in_words(kind: Any) -> str:  # noqa: ANN401 - as `fits`
     return str(getattr(kind, "__name__", kind)) if get_origin(kind) is None else str(kind)
 
 
+def adopt(backend: Backend, app: App, options: object) -> None:
+    """Let the backend see the app before a worker is forked, where it wants to: see `contract`.
+
+    Raises ConfigError: the backend's own, which says what the app lacks, or one that names the backend.
+    """
+    hook = getattr(backend, "adopt", None)
+    if hook is not None:
+        _call(backend, "adopt", hook, app, options)
+
+
 def prepare(backend: Backend, options: object) -> None:
     """Let the backend change this process before an app is imported, where it wants to: see `contract`.
 
@@ -87,8 +98,14 @@ def prepare(backend: Backend, options: object) -> None:
     """
     hook = getattr(backend, "prepare", None)
     if hook is not None:
-        try:
-            hook(options)
-        except (Exception, SystemExit) as error:
-            said = f"prepare() raised {type(error).__name__}: {error}"
-            raise ConfigError(f"backend {backend.name!r} ({type(backend).__module__}): {said}") from error
+        _call(backend, "prepare", hook, options)
+
+
+def _call(backend: Backend, name: str, hook: Callable[..., object], *args: object) -> None:
+    try:
+        hook(*args)
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"{name}() raised {type(error).__name__}: {error}"
+        raise ConfigError(f"backend {backend.name!r} ({type(backend).__module__}): {said}") from error

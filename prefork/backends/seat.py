@@ -10,35 +10,28 @@ nobody. The *crew* is who sits there: threads, greenlets.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from math import ceil
 from select import POLLIN
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final
 
+from prefork.backends.crew import CrewTurns, leave
 from prefork.backends.host import Host
 from prefork.backends.posted_link import PostedLink, TlsPostedLink
 from prefork.backends.timers import NEVER
-from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
-    import select
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from prefork.backends.crew import Crew
     from prefork.backends.gate import Gate
     from prefork.backends.socket_link import Connection
     from prefork.backends.tether import Tether, WorkerSettings
 
-_log = logging.getLogger("prefork.worker")
-
 LONGEST_WAIT_MS: Final = 3_600_000
 """poll takes 24 days at most; a turn too early is harmless."""
-PATIENCE_NS: Final = 1_000_000_000
-"""No thread can be ended: one that doesn't come to hear of the drain's deadline is left behind after so long. A master
-that is there has dumped its stack by then.
-"""
 
 
 class Desk:
@@ -48,10 +41,11 @@ class Desk:
         """Raises OSError when no descriptor is free, or nobody to sit here."""
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            self.poller = crew.poller()
+            crew.hire()
         except OSError:
             os.close(self._bell)
             raise
+        self.poller = crew.poller()
         self.poller.register(self._bell, POLLIN)
 
     def wake(self) -> None:
@@ -83,51 +77,13 @@ def _patience(host: Host, now: int) -> int | None:
     return min(LONGEST_WAIT_MS, max(0, ceil((host.timers.next_at - now) / 1e6)))
 
 
-class Crew(Protocol):
-    """Who sits at the desks."""
-
-    def sit(self, live: Callable[[], None], /) -> None:
-        """Have `live` called, now, in a thread that does nothing else until it returns."""
-
-    def poller(self) -> select.poll:
-        """A new poll, that waits as such a thread may wait.
-
-        Called before an accept, once for each who is to sit at the same time. Raises OSError where nobody more can.
-        """
-
-    def ident(self) -> object:
-        """The thread that calls this, as a value that can be compared."""
-
-
-class SeatTurns(Turns):
+class SeatTurns(CrewTurns):
     """The serving loop: sessions get a seat instead of a place in its epoll."""
 
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
-        super().__init__(host, tether, listeners)
-        self.tether = tether
-        self.crew = crew
+        super().__init__(host, tether, listeners, crew)
         self.desks: list[Desk] = []
         """Those that are free."""
-
-    @property
-    def is_done(self) -> bool:
-        """There is nothing left to do, or nothing that could be done about it."""
-        return super().is_done or self._left_ns() <= 0
-
-    def patience(self) -> float:
-        """Seconds that the next turn may wait for."""
-        return max(0, min(super().patience(), self._left_ns() / 1e9))
-
-    def stop(self) -> None:
-        """The last session is over; or else some are left behind, and the app is not told that they are over."""
-        if super().is_done:
-            super().stop()
-        else:
-            _log.error("left behind %d sessions, each in a callback that doesn't return", len(self.door.held))
-
-    def _left_ns(self) -> int:
-        """Until who is still at a desk is left behind."""
-        return self.tether.drain_by + PATIENCE_NS - self.now
 
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
         """Take a connection, if there is a desk for it; those in this epoll, which shake hands, have theirs to come."""
@@ -186,7 +142,7 @@ class Seat:
             link.open(time.monotonic_ns())
             self._desk.serve(link, self._host)
         except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
-            self._turns.host.post(_raise, error)
+            self._turns.host.post(leave, error)
         else:
             self._turns.host.post(self._over)
 
@@ -224,7 +180,3 @@ class Seat:
     def wake(self) -> None:
         """Make the session's loop turn."""
         self._desk.wake()
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error

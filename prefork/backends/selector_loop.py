@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefork.backends.blocking import bridged
 from prefork.backends.contract import CONTRACT, hookimpl
+from prefork.backends.crew import CrewOptions
 from prefork.backends.host import Host
-from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     import socket
@@ -23,12 +24,13 @@ class SelectorsBackend:
 
     name = "selectors"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
-    options = None
+    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native", "socket": "bridged"}
+    options = CrewOptions
 
-    def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, _options: object, /) -> None:
+    def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
-        Turns(Host(app, tether), tether, listeners).run()
+        assert isinstance(options, CrewOptions)
+        bridged(Host(app, tether), tether, listeners, options).run()
 
 
 @hookimpl

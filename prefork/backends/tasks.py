@@ -8,9 +8,9 @@ of coroutine sessions, which know already that their session is over, get half o
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -28,10 +28,12 @@ _LIBRARY = asyncio.__file__.removesuffix("__init__.py")
 class Tasks:
     """Installed on a loop before it runs."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tether: Tether) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tether: Tether, *, traced: bool = True) -> None:
+        """`traced`: tell where a task was made, at 2 us a task: too much where each request is one."""
         self._made_at: WeakKeyDictionary[asyncio.Future[Any], str] = WeakKeyDictionary()
         self._tether = tether
-        loop.set_task_factory(self._make)
+        if traced:
+            loop.set_task_factory(self._make)
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> asyncio.Task[Any]:  # noqa: ANN401
         task = asyncio.Task(coro, loop=loop, **more)
@@ -41,22 +43,29 @@ class Tasks:
     async def end(self) -> None:
         """Cancel what still runs, and wait for it until the drain's deadline."""
         if alive:
-            await asyncio.wait([*alive], timeout=self._seconds_left() / 2)
+            await asyncio.wait([*alive], timeout=self._tether.seconds_left / 2)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             return
         for task in left:
             task.cancel()
         _log.info("cancelled %d tasks that were left when the last session was over", len(left))
-        _, stuck = await asyncio.wait(left, timeout=self._seconds_left())
+        _, stuck = await asyncio.wait(left, timeout=self._tether.seconds_left)
         for task in stuck:
-            made_at = alive.get(task) or self._made_at.get(task)
-            _log.error("a task does not end when cancelled: %s, made at %s", task.get_name(), made_at)
+            made = alive.get(task) or self._made_at.get(task)
+            where = f"which is at {stands(task)}" if made is None else f"made at {made}"
+            _log.error("a task does not end when cancelled: %s, %s", task.get_name(), where)
 
-    def _seconds_left(self) -> float:
-        by, now = self._tether.drain_by, time.monotonic_ns()
-        most = self._tether.settings.drain_timeout_ns
-        return max(0, min(by - now, most)) / 1e9
+
+def stands(task: asyncio.Task[Any]) -> str:
+    """Where it waits: the innermost line that isn't asyncio's own."""
+    found = "an unknown place"
+    awaits: object = task.get_coro()
+    while inspect.iscoroutine(awaits) and awaits.cr_frame is not None:
+        if not awaits.cr_code.co_filename.startswith(_LIBRARY):
+            found = f"{awaits.cr_code.co_filename}:{awaits.cr_frame.f_lineno}"
+        awaits = awaits.cr_await
+    return found
 
 
 def _place(frame: FrameType | None) -> str:

@@ -138,6 +138,7 @@ class Tether:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         now = time.monotonic_ns()
         self.slot[wire.IDLE_SINCE] = now
+        self.slot[wire.PLACES] = self.gate.places
         self._beat(now)
         self._say(wire.Ready())
         self._plan()
@@ -149,6 +150,12 @@ class Tether:
             wakeup, self._wakeup = self._wakeup, -1
         for fd in (self._statm, self.wakeup_fd, wakeup):
             os.close(fd)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the drain's deadline; what a drain may take, where there is none yet."""
+        most = self.settings.drain_timeout_ns
+        return max(0, min(self.drain_by - time.monotonic_ns(), most)) / 1e9
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
@@ -168,6 +175,10 @@ class Tether:
         if self._outbox:
             self._send()
             self._plan()
+
+    def busy_at_least(self, ns: int) -> None:
+        """The loop has been busy for so long in all: where it works outside of turns."""
+        self._busy = max(self._busy, ns)
 
     def tick(self, now: int) -> None:
         """Do what is due of: the beat, the end of a back-off, a record to send again."""
@@ -352,7 +363,6 @@ class Tether:
         slot[wire.HEARTBEAT] = now
         slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
         slot[wire.CPU] = time.process_time_ns()
-        slot[wire.CPU_AT] = now
         self._beat_at = now + settings.heartbeat_interval_ns
         if self._signals:  # their byte in the pipe was lost
             self.signalled()

@@ -65,10 +65,12 @@ class TurnSelector(selectors.BaseSelector):
         turns = self._turns
         if not self.serves:
             return self._of_the_loop(turns.epoll.poll(timeout, MAX_EVENTS))
+        lags = False
         if turns.host.dirty:
             turns.host.flush()
+            lags = turns.door.lags
         turns.ended()
-        patience = turns.patience()
+        patience = 0 if lags else turns.patience()
         events = turns.epoll.poll(patience if timeout is None or timeout > patience else max(0, timeout), MAX_EVENTS)
         turns.began(events)
         if turns.is_done:
@@ -76,8 +78,12 @@ class TurnSelector(selectors.BaseSelector):
         return self._of_the_loop(events)
 
     def _of_the_loop(self, events: list[tuple[int, int]]) -> list[tuple[selectors.SelectorKey, int]]:
-        keys = self._keys
-        return [(keys[fd], _events(mask) & keys[fd].events) for fd, mask in events if fd in keys]
+        find = self._keys.get
+        return [
+            (key, _READ if mask == select.EPOLLIN else _events(mask) & key.events)
+            for fd, mask in events
+            if (key := find(fd)) is not None
+        ]
 
     def close(self) -> None:
         """The epoll is closed by its owner."""

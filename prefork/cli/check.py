@@ -13,13 +13,14 @@ from prefork.cli.styles import judge, require_match
 from prefork.layers import load, require_app
 from prefork.master.tls import check_tls
 from prefork.places import SUFFIX, control_folder
-from prefork.policy.limits import explain
+from prefork.policy.limits import arithmetic, explain
 from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
     from prefork.cli.styles import Verdict
     from prefork.config import Listener
     from prefork.layers import Loaded
+    from prefork.policy.config import PoolConfig
 
 DEFAULT = "default"
 
@@ -74,9 +75,8 @@ def lines(loaded: Loaded) -> list[Line]:
         )
         for row in explain(config.pool)
     ]
-    if loaded.auto:
-        pool = [_with_arithmetic(line, loaded.auto) for line in pool]
-    return [*top, *options, *pool]
+    told = {"pool.max_workers": loaded.auto and f", auto: {loaded.auto}", "pool.sizing.kind": _sizing(config.pool)}
+    return [*top, *options, *(line._replace(origin=line.origin + (told.get(line.field) or "")) for line in pool)]
 
 
 def _listener(one: Listener) -> str:
@@ -92,9 +92,9 @@ def block(rows: list[Line]) -> str:
     return "\n".join(f"{row.field:{field}}  {row.value:{value}}  {row.origin}".rstrip() for row in rows)
 
 
-def _with_arithmetic(line: Line, arithmetic: str) -> Line:
-    told = line.field == "pool.max_workers"
-    return line._replace(origin=f"{line.origin}, auto: {arithmetic}") if told else line
+def _sizing(config: PoolConfig) -> str:
+    formula = arithmetic(config)
+    return f": {formula}" if formula else ""
 
 
 def _origin(loaded: Loaded, field: str) -> str:

@@ -85,6 +85,7 @@ checks them. `prefork backends` lists the loops that are installed. Those of pre
 """
 _PATTERNS = {DURATION_PATTERN: "duration", SIZE_PATTERN: "size", PERCENT_PATTERN: 'percentage such as `"25%"`'}
 _LEFT_OUT = re.compile(r" Left out: (.+?)\.(?= |$)")
+_PLAIN = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "object": "table"}
 _COLUMNS = ("key", "type", "default", "meaning", "variable, flags")
 
 
@@ -118,7 +119,7 @@ def _loops() -> Iterator[str]:
             options = TypeAdapter(kind).json_schema()["properties"] if kind else {}
             yield from [] if options else [f"- `{known.name}`: no options"]
             for name, schema in options.items():
-                default = json.dumps(schema["default"])
+                default = json.dumps(schema.get("default", {}))  # a table's is made anew for each
                 yield f"- `[backends.{known.name}]` `{name}`: {_type(schema)}; default `{default}`"
 
 
@@ -210,8 +211,8 @@ def _one(option: dict[str, Any]) -> str:
         case {"minimum": least, "maximum": most}:
             kind = "whole number" if option["type"] == "integer" else "number"
             text = f"{kind}, {least:,} to {most:,}"
-        case {"type": "integer" | "number" | "boolean" as plain}:
-            text = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}[plain]
+        case {"type": "integer" | "number" | "boolean" | "object" as plain}:
+            text = _PLAIN[plain]
         case {"type": "array"}:
             text = "list"
         case {"$ref": _}:

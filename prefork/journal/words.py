@@ -171,7 +171,11 @@ _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
         ),
     ),
     Reason.GROWTH: (
-        Words("size", "a pool at most doubles in the time of a birth: {open} accepted, {booting} were being born"),
+        Words(
+            "size",
+            "a pool at most doubles in the time of a birth, and a mold makes one worker at a time: {open} accepted, "
+            "{booting} were being born, {unborn} of them in the line of the mold",
+        ),
     ),
     Reason.NO_MOLD: (Words("mold", "no mold of generation {generation} was ready"),),
     Reason.CRASH_TOKENS: (

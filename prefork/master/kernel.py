@@ -66,6 +66,9 @@ class Kernel(Protocol):
         Before that no client can connect. Called once.
         """
 
+    def starved(self, worker: WorkerId) -> int | None:
+        """Time (ns) for which the worker's main thread could have run and had no CPU; None: unknown."""
+
     def queues(self) -> list[Queue]:
         """Each listener's accept queue, in order."""
 

@@ -1,7 +1,4 @@
-"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing.
-
-Each method of `kernel.Kernel` is here under its heading; callbacks of the one epoll turn readiness into facts.
-"""
+"""The real kernel seam: every descriptor, process, signal and clock of the master. It decides nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ from prefork.master.facts import (
 from prefork.master.family import ended_children
 from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
-from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold
+from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold, starved_ns
 from prefork.master.signals import SignalInbox
 from prefork.master.slots import Slots
 from prefork.master.totals import totals_at_death
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class LinuxKernel:
-    """The real one. `close` leaves nothing behind: no process, no descriptor, no handler."""
+    """Callbacks of its one epoll turn readiness into facts. `close` leaves no process, descriptor or handler behind."""
 
     def __init__(self, listeners: Sequence[Listener], sink: Sink, family: Family) -> None:
         self.wakeups = 0
@@ -246,8 +243,10 @@ class LinuxKernel:
         return process.pid if process is not None else None
 
     def cpu(self, worker: WorkerId) -> int | None:
-        pid = self.pid(worker)
-        return cpu_ns(pid) if pid is not None else None
+        return cpu_ns(self.pid(worker))
+
+    def starved(self, worker: WorkerId) -> int | None:
+        return starved_ns(self.pid(worker))
 
     def _worker_said(self, worker: WorkerId) -> None:
         process = self._workers[worker]

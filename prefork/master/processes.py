@@ -161,14 +161,25 @@ def start_mold(channel: socket.socket) -> int:
     )
 
 
-def cpu_ns(pid: int) -> int | None:
-    """CPU time that the process has burnt; None where it is gone.
+def cpu_ns(pid: int | None) -> int | None:
+    """CPU time that the process has burnt; None where there is none, or no longer.
 
     Source: clock_getcpuclockid(3), whose clock id is the pid's complement, shifted by 3, and CPUCLOCK_SCHED (2).
     """
     try:
-        return time.clock_gettime_ns((~pid << 3) | 2)
+        return None if pid is None else time.clock_gettime_ns((~pid << 3) | 2)
     except OSError:
+        return None
+
+
+def starved_ns(pid: int | None) -> int | None:
+    """Time for which the process's main thread could have run and had no CPU; None where it is gone, or not told.
+
+    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat: time on the CPU, time on a run queue, slices.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):
         return None
 
 

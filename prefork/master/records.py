@@ -56,6 +56,8 @@ class WorkerRecord:
     boot_rss: int | None = None
     failed: wire.Failed | None = None
     born: bool = False
+    boot_at: int | None = None
+    """Since when its boot is under way; None: since FORK."""
     told: tuple[int, int] = (0, 0)
     """The WANTED and DRAIN_BY words as last written."""
 
@@ -76,7 +78,7 @@ class WorkerRecord:
         """Take in a record of the worker's; a later version's word means nothing."""
         match record:
             case wire.Born():
-                self.born = True
+                self.born, self.boot_at = True, now
             case wire.Ready():
                 self.ready_at = now
                 if self.phase is Phase.BOOTING:
@@ -147,6 +149,7 @@ class WorkerRecord:
             self.drain_wanted,
             bool(words[wire.GATE] & wire.GATE_SPENT),
             self.born,
+            self.boot_at,
             bool(words[wire.GATE] & wire.GATE_FULL),
         )
 

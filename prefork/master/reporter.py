@@ -283,10 +283,18 @@ class Reporter:
             "age_s": (now - worker.forked_at) / 1e9,
             "last_beat_s": max(0, now - heard) / 1e9 if heard else None,
             "busy_s": words[wire.BUSY] / 1e9,
-            "busy_share": _busy_share(worker, words, now),
+            "busy_share": self._busy_share(worker, words, now),
             "rss_bytes": words[wire.RSS] or None,
             "gate": [word for bit, word in _GATE_WORDS.items() if words[wire.GATE] & bit],
         }
+
+    def _busy_share(self, worker: WorkerRecord, words: list[int], now: int) -> float | None:
+        """Of the time since READY, the share that the worker was used, or else that its loop spent in turns."""
+        if worker.ready_at is None or now <= worker.ready_at:
+            return None
+        used = self._board.usage.of(worker.id)
+        busy = totals_at([words], now).busy_ns if used is None else used
+        return min(1.0, busy / (now - worker.ready_at))
 
     def _decision_rows(self, now: int) -> list[dict[str, Any]]:
         """Newest first, each with what came of its worker."""
@@ -318,13 +326,6 @@ class Reporter:
             "since_s": (now - mold.since_at) / 1e9,
             "error": mold.failed.text if mold.failed is not None else None,
         }
-
-
-def _busy_share(worker: WorkerRecord, words: list[int], now: int) -> float | None:
-    """Of the time since READY, the share that its loop spent in turns."""
-    if worker.ready_at is None or now <= worker.ready_at:
-        return None
-    return min(1.0, totals_at([words], now).busy_ns / (now - worker.ready_at))
 
 
 def _whom(decision: Decision, done: Performed) -> str:

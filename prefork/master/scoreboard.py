@@ -17,6 +17,7 @@ from prefork.master import facts
 from prefork.master.goals import Goals
 from prefork.master.records import MoldRecord, WorkerRecord
 from prefork.master.totals import Totals, totals_at
+from prefork.master.usage import Usage
 from prefork.policy.jitter import served_limit
 from prefork.policy.limits import Limits
 from prefork.policy.model import (
@@ -76,6 +77,8 @@ class Scoreboard:
         """Of workers that are gone."""
         self.spawn_ns: int | None = None
         """From FORK to READY: the longest, forgotten by an eighth with each birth."""
+        self.usage = Usage()
+        """How much of the workers was used, while the size follows that."""
         self.dropped_before = 0
         """Log lines that they could not write."""
         self.last_failure = ""
@@ -151,7 +154,7 @@ class Scoreboard:
         """The pool at this instant."""
         now = kernel.now()
         goals = self.goals
-        workers, totals = self._worker_views(kernel, now)
+        workers, totals, places = self._worker_views(kernel, now)
         return PoolView(
             now=now,
             seed=self._seed,
@@ -171,11 +174,13 @@ class Scoreboard:
             held_ns=totals.held_ns,
             busy_ns=totals.busy_ns,
             spawn_ns=self.spawn_ns,
+            places=places,
         )
 
-    def _worker_views(self, kernel: Kernel, now: int) -> tuple[tuple[WorkerView, ...], Totals]:
+    def _worker_views(self, kernel: Kernel, now: int) -> tuple[tuple[WorkerView, ...], Totals, int | None]:
+        """The workers, what they add up to, and the fewest sessions that a loop of theirs can hold."""
         silent_before = now - self.limits.heartbeat_timeout_ns
-        views, slots = [], []
+        views, slots = [], {}
         for record in self.workers.values():
             words = kernel.words(record.id)
             if words is None:
@@ -184,8 +189,19 @@ class Scoreboard:
             heard = words[wire.HEARTBEAT]
             late = record.ready_at is not None and heard <= silent_before
             views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
-            slots.append(words)
-        return tuple(views), self.before.plus(totals_at(slots, now))
+            slots[record.id] = words
+        totals = self.before.plus(totals_at(slots.values(), now))
+        if self._goes_by_usage:
+            totals = totals._replace(busy_ns=self.usage.learn(kernel, slots, now))
+        else:
+            self.usage.rest(totals.busy_ns)
+        limited = [words[wire.PLACES] for words in slots.values() if words[wire.PLACES]]
+        return tuple(views), totals, min(limited, default=None)
+
+    @property
+    def _goes_by_usage(self) -> bool:
+        """Whether the size follows how busy loops are."""
+        return self.limits.sizing == "demand" and not self.limits.max_sessions
 
     def _queue(self, kernel: Kernel) -> int | None:
         """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""
@@ -233,6 +249,8 @@ class Scoreboard:
                 self.goals.stop(now, self.limits)
         else:
             worker.said(record, now)
+        if isinstance(record, wire.Born):
+            self._next_birth(worker.generation, now)
         if isinstance(record, wire.Ready):
             took = max(0, now - worker.forked_at)
             self.spawn_ns = took if self.spawn_ns is None else max(took, (7 * self.spawn_ns + took) // 8)
@@ -240,10 +258,18 @@ class Scoreboard:
             for heir in self.heirs(worker.id):
                 heir.said(record, now)
 
+    def _next_birth(self, generation: int, now: int) -> None:
+        """The mold has come to an end with one birth, so that from now on it is busy with the next."""
+        for other in self.workers.values():
+            if not other.born and other.generation == generation:
+                other.boot_at = now
+
     def _worker_ended(self, worker: WorkerRecord, fact: facts.WorkerUnborn | facts.WorkerExited, now: int) -> None:
         self._exits_seen += 1
         ended = worker.exit(fact, self._exits_seen, now)
         self.exits.append(ended)
+        if isinstance(fact, facts.WorkerUnborn):
+            self._next_birth(worker.generation, now)
         if isinstance(fact, facts.WorkerExited):
             self.accepted_before += fact.accepted
             self.dropped_before += fact.dropped

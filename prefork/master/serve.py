@@ -54,6 +54,11 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
         journal=journal,
         shadow=shadow,
     )
+    serve_config(config)
+
+
+def serve_config(config: ServerConfig, announce: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+    """Serve what a config says, which no reload changes. `announce`: as in Setup. Raises PreforkError."""
     run_master(
         config,
         Setup(
@@ -61,7 +66,7 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
             own_sys_path(),
             app_path=None,
             config_file=None,
-            announce=lambda _: None,
+            announce=announce,
             origins=lambda _: {},
             policy_of=policy_of,
             alone=False,

@@ -18,6 +18,7 @@ from socket import socket as Socket  # noqa: N812 - the real one: the app may pa
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
+from prefork.backends.options import adopt
 from prefork.backends.registry import require_style
 from prefork.errors import AppError, PreforkError
 from prefork.mold import linux
@@ -111,6 +112,7 @@ class Mold:
                 Imports(settings.app, settings.backend, settings.options, settings.sys_path, settings.app_path)
             )
             require_style(app, settings.backend, backend)
+            adopt(backend, app, options)
             tls = _open_tls(settings)
         except PreforkError as error:
             frames = error.frames if isinstance(error, AppError) else ""

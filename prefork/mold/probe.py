@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Any
 
+from prefork.backends.options import adopt
 from prefork.errors import AppError, ConfigError
 from prefork.mold.importing import Imports, import_all
 
@@ -17,9 +18,12 @@ from prefork.mold.importing import Imports, import_all
 def probe(wanted: Imports) -> dict[str, Any]:
     """`style`, or `error` and `frames`."""
     try:
-        return {"style": import_all(wanted).app.style}
+        app, backend, options = import_all(wanted)
+        if app.style in backend.styles:
+            adopt(backend, app, options)
     except ConfigError as error:
         return {"error": str(error), "frames": error.frames if isinstance(error, AppError) else ""}
+    return {"style": app.style}
 
 
 def main() -> None:

@@ -98,10 +98,12 @@ def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, al
     born = min(grown, allowed.births)
     for _ in range(born):
         draft.say(Spawn(view.generation, allowed.probe or need.because))
-    draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
-    census = pool.census
-    growth = because(Reason.GROWTH, wanted=fit, open=census.open, booting=census.booting, unborn=census.unborn)
-    draft.withhold("spawn", fit - grown, growth)
+    if wanted > fit:
+        draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
+    if fit > grown:
+        census = pool.census
+        growth = because(Reason.GROWTH, wanted=fit, open=census.open, booting=census.booting, unborn=census.unborn)
+        draft.withhold("spawn", fit - grown, growth)
     if allowed.because is not None and grown > born:
         draft.withhold("spawn", grown - born, allowed.because)
         draft.wake(allowed.retry_at)

@@ -68,7 +68,7 @@ class Census(NamedTuple):
 
     def replaced(self, old: WorkerView) -> Census:
         """Count again once `old`, a member, has a successor that boots: a spare comes, and what was free of it goes."""
-        counted = self._sum(_count([old], self.cap, 0), -1)
+        counted = self.less(old)
         return counted._replace(
             n=counted.n + 1,
             places=counted.places + max(1, self.cap),
@@ -81,8 +81,7 @@ class Census(NamedTuple):
 
     def changed(self, old: WorkerView, new: WorkerView) -> Census:
         """Count again with `new` in the place of `old`, a member; the lists stay as they are."""
-        less = self._sum(_count([old], self.cap, 0), -1)
-        return less._sum(_count([new], self.cap, 0), 1)  # noqa: SLF001 - of the same class
+        return self.less(old)._sum(_count([new], self.cap, 0), 1)  # noqa: SLF001 - of the same class
 
     def _sum(self, other: Census, sign: int) -> Census:
         return self._replace(

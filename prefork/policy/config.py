@@ -251,13 +251,16 @@ class PoolConfig(_Table):
         description="A worker whose loop has not turned for so long is dumped, aborted and killed.",
     )
     import_timeout: Timeout = Field(default=60.0, description="Longest time for the import of the app.")
-    boot_timeout: Timeout = Field(default=30.0, description="Longest time from fork to ready.")
+    boot_timeout: Timeout = Field(
+        default=30.0,
+        description="Longest time from fork to ready; births that wait their turn at the mold wait no part of it.",
+    )
     drain_timeout: Timeout = Field(default=30.0, description="Longest time to finish sessions once told to go.")
     stop_delay: Duration = Field(
         default=0.0,
         description="How long the pool goes on accepting after a stop was ordered, for load balancers to notice.",
     )
-    sizing: Sizing = Field(default=SpareSizing(), description="How many workers are needed.")
+    sizing: Sizing = Field(default=DemandSizing(), description="How many workers are needed.")
     recycle: RecycleConfig = Field(default=RecycleConfig(), description="When a worker is replaced.")
     crash: CrashConfig = Field(default=CrashConfig(), description="What happens when workers crash.")
 

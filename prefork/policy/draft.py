@@ -51,9 +51,8 @@ class Draft:
                 self.wake(self.now + END_NS)
 
     def withhold(self, want: Literal["spawn", "replace", "start_mold"], count: int, because: Because) -> None:
-        """Tell what was wanted; nothing for a count of 0."""
-        if count > 0:
-            self.withheld.append(Withheld(want, count, because))
+        """Tell what was wanted; `count` is over 0."""
+        self.withheld.append(Withheld(want, count, because))
 
     def wake(self, at: int | None) -> None:
         """Ask for a look at this instant; one that is past has nothing new to say."""

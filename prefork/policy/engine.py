@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def decide(config: PoolConfig, view: PoolView, memory: Memory) -> Plan:
     """Return what to do about the pool as it looks now, and when to look again."""
-    limits = Limits.of(config)
+    limits = _places_within(Limits.of(config), view)
     at = _moment(view, limits, memory)
     draft = Draft(at.now, limits)
     learnt = crash.learn(view, limits, memory, at.now)
@@ -44,6 +44,13 @@ def decide(config: PoolConfig, view: PoolView, memory: Memory) -> Plan:
         draft.next_at,
         learnt._replace(next_check_at=draft.next_at),
     )
+
+
+def _places_within(limits: Limits, view: PoolView) -> Limits:
+    """Return limits by which no worker has more places than its loop can hold."""
+    if view.places is None or not 0 < view.places < limits.max_sessions:
+        return limits
+    return limits._replace(max_sessions=view.places)
 
 
 def _moment(view: PoolView, limits: Limits, memory: Memory) -> Moment:

@@ -86,17 +86,18 @@ def learn(estimates: Estimates, view: PoolView, now: int) -> Estimates:
     since = estimates.sampled_at
     arrived, completed = max(_arrived(view), estimates.arrived), max(view.completions, estimates.completed)
     held, busy = max(view.held_ns, estimates.held_ns), max(view.busy_ns, estimates.busy_ns)
-    seen = estimates._replace(sampled_at=now, arrived=arrived, completed=completed, held_ns=held, busy_ns=busy)
     if since is None:
-        return seen
+        return estimates._replace(sampled_at=now, arrived=arrived, completed=completed, held_ns=held, busy_ns=busy)
     elapsed = now - since
     rate, life = decay(elapsed, RATE_NS), decay(elapsed, _LIFE_NS)
-    if elapsed:
-        loops = (busy - estimates.busy_ns) * MICRO // elapsed
-        seen = seen._replace(busy=(estimates.busy * rate + loops * (ONE - rate)) >> BITS)
-    else:  # busy time of no time at all: left for the next sample
-        seen = seen._replace(busy_ns=estimates.busy_ns)
-    return seen._replace(
+    loops = (busy - estimates.busy_ns) * MICRO // max(1, elapsed)
+    return estimates._replace(
+        sampled_at=now,
+        arrived=arrived,
+        completed=completed,
+        held_ns=held,
+        busy_ns=busy if elapsed else estimates.busy_ns,  # busy time of no time at all is left for the next sample
+        busy=(estimates.busy * rate + loops * (ONE - rate)) >> BITS,
         rate=(estimates.rate * rate >> BITS) + (arrived - estimates.arrived) * MICRO * NS // RATE_NS,
         session_ns=(estimates.session_ns * life >> BITS) + _lived(held - estimates.held_ns, elapsed, life),
         ended=(estimates.ended * life >> BITS) + (completed - estimates.completed) * MICRO,

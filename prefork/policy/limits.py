@@ -82,6 +82,18 @@ def explain(config: PoolConfig) -> list[Row]:
     ]
 
 
+def arithmetic(config: PoolConfig) -> str:
+    """How the number of workers comes about, in words; empty for a kind whose numbers say it."""
+    limits = Limits.of(config)
+    if limits.sizing != "demand":
+        return ""
+    formula = "busy loops / 0.7, and 1 more while somebody waits"
+    if limits.max_sessions:
+        ahead = f"{limits.headroom_ppm / PPM:g} standard deviations, one birth ahead"
+        formula = f"(arrivals a second * session time + {ahead}) / {limits.max_sessions} sessions each"
+    return f"{formula}; {limits.min_workers} to {limits.max_workers} workers, kept for {duration_text(limits.hold_ns)}"
+
+
 @lru_cache(maxsize=64)
 def _resolved(config: PoolConfig) -> Limits:
     """Resolve every number; configs are frozen, so a cache is pure."""

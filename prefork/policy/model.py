@@ -151,6 +151,11 @@ class WorkerView(NamedTuple):
     """Its gate is shut for good: it has accepted all the sessions of its life."""
     born: bool = True
     """It has a process that spoke; False: its mold has not got so far."""
+    boot_at: int | None = None
+    """Since when its boot is under way: its birth, and until then its mold's last one, for births are in series.
+
+    None: since FORK.
+    """
     full: bool = False
     """Its gate says that it holds as many sessions as it can: a loop may hold fewer than max_sessions."""
 
@@ -218,9 +223,11 @@ class PoolView(NamedTuple):
     held_ns: int = 0
     """Session time: each session's length so far."""
     busy_ns: int = 0
-    """Time that loops spent in turns."""
+    """Time that loops spent in turns; where sessions have no cap, how much of the workers was used (`master.usage`)."""
     spawn_ns: int | None = None
     """From FORK to READY, as lately measured, in a batch too; None: unknown."""
+    places: int | None = None
+    """Sessions that a worker's loop itself can hold; None: as many as come, or nobody serves yet."""
 
 
 class Spawn(NamedTuple):

@@ -3,8 +3,9 @@
 Theory. A mold's generation is its name: only a reload takes a new number, and none is used twice; a mold that was lost
 is started again under the pool's own generation, so that its coming back replaces no worker. A lost mold is restarted
 at once the first time, then after 1 s, 2 s, 4 s …, until one has lasted for `healthy_after`. A mold that was asked for
-a worker and has none born within `boot_timeout` hangs (it is stopped, or a fork hook of the app waits), and is ended. A
-first mold that failed to import ends the server, which is the master's business: nothing is tried again here.
+a worker and has none born within `boot_timeout`, counted from its last birth, hangs (it is stopped, or a fork hook of
+the app waits), and is ended. A first mold that failed to import ends the server, which is the master's business:
+nothing is tried again here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from prefork.policy.crash import backoff
 from prefork.policy.draft import END_NS, because
 from prefork.policy.model import EndMold, MoldPhase, Reason, StartMold
+from prefork.policy.rules import boots_since
 from prefork.policy.units import NS
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
     """Speak about every mold, then about the one that is missing."""
-    forced, molds = [], []
+    forced: list[tuple[int, int]] = []
+    molds: list[MoldView] = []
     for mold in sorted(view.molds):
         verdict = _judge(mold, view, at)
         known = (mold.generation, mold.since_at)
@@ -39,12 +42,17 @@ def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memo
             forced.append(known)
         ends = isinstance(verdict, EndMold)
         molds.append(mold._replace(phase=MoldPhase.ENDING) if ends else mold)
-    memory = memory._replace(
-        forced_molds=tuple(forced),
-        newest_mold=max(memory.newest_mold, view.generation, *(mold.generation for mold in molds), 0),
-        first_mold_failed=not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED)),
-    )
-    return memory if at.stop_by is not None else _start(draft, view._replace(molds=tuple(molds)), memory, at)
+    memory = _remember(memory, view, molds, tuple(forced))
+    return memory if at.stop_by is not None else _start(draft, view, molds, memory, at)
+
+
+def _remember(memory: Memory, view: PoolView, molds: list[MoldView], forced: tuple[tuple[int, int], ...]) -> Memory:
+    """Learn from molds; memory of molds that are as they were is the same one."""
+    newest = max([memory.newest_mold, view.generation, *(mold.generation for mold in molds)])
+    failed = not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED))
+    if (forced, newest, failed) == (memory.forced_molds, memory.newest_mold, memory.first_mold_failed):
+        return memory
+    return memory._replace(forced_molds=forced, newest_mold=newest, first_mold_failed=failed)
 
 
 def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
@@ -73,9 +81,9 @@ def _judge(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
 
 
 def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None:
-    """Return the end of a mold that was asked for a worker `boot_timeout` ago and has none born: it hangs."""
+    """Return the end of a mold that had `boot_timeout` for a worker and has none born: it hangs."""
     asked = [
-        worker.forked_at
+        boots_since(worker)
         for worker in view.workers
         if not worker.born and worker.generation == mold.generation and worker.forked_at >= mold.since_at
     ]
@@ -87,9 +95,9 @@ def _forking(mold: MoldView, view: PoolView, at: Moment) -> EndMold | int | None
     return due if due > at.now else EndMold(mold.generation, True, figures)
 
 
-def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
+def _start(draft: Draft, view: PoolView, molds: list[MoldView], memory: Memory, at: Moment) -> Memory:
     """Start the mold that is missing once this plan is performed: the first, a new generation's, or a lost one's."""
-    if _any(view.molds, MoldPhase.STARTING):
+    if _any(molds, MoldPhase.STARTING):
         return memory._replace(mold_lost_at=None)
     if view.reload_wanted and view.generation:
         draft.say(StartMold(memory.newest_mold + 1, because(Reason.RELOAD, generation=view.generation)))
@@ -100,7 +108,7 @@ def _start(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memory:
         draft.wake(at.now + at.limits.import_timeout_ns)
         return memory._replace(newest_mold=1)
     current = view.generation or memory.newest_mold
-    for mold in view.molds:
+    for mold in molds:
         if mold.generation == current and mold.phase in (MoldPhase.READY, MoldPhase.ENDING):
             return _lasting(mold, memory, at)
     return memory if memory.first_mold_failed else _restart(draft, current, memory, at)

@@ -39,7 +39,7 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     recycle.relieve(draft, view, limits, census)
     memory = demand.observe(memory, view, limits, census, draft.now)
     memory, staying = shrink(draft, view, pool, memory)
-    drained = {decision.worker for decision in draft.decisions if isinstance(decision, Drain)}
+    drained = {one.worker for one in draft.decisions if isinstance(one, Drain)} if draft.decisions else ()
     left = [worker for worker in pool.survivors if worker.id not in drained] if drained else pool.survivors
     awake = births.order_resumes(draft, view, Pool(limits, staying, left), memory)
     pool = Pool(limits, awake, left)

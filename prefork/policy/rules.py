@@ -50,6 +50,8 @@ def judge(worker: WorkerView, at: Moment) -> Verdict:
         return _stopping(worker, at, at.stop_by)
     if worker.phase is _SERVING:  # by far the most: worth a path of its own
         due = silent_at(worker, at)
+        if due > at.now and worker.drain_wanted is None and not at.limits.hard_rss_bytes:
+            return due
         return _silent(worker, at) if due <= at.now else (_too_large(worker, at) or _requested(worker, at) or due)
     match worker.phase:
         case Phase.BOOTING:
@@ -97,10 +99,15 @@ def _stopping(worker: WorkerView, at: Moment, stop_by: int) -> Verdict:
 
 
 def _boot(worker: WorkerView, at: Moment) -> Verdict:
-    due = max(worker.forked_at, at.awake_at) + at.limits.boot_timeout_ns
+    due = max(boots_since(worker), at.awake_at) + at.limits.boot_timeout_ns
     if due > at.now:
         return _requested(worker, at) or due
     return Kill(worker.id, KillStep.DUMP, _boot_reason(worker, at))
+
+
+def boots_since(worker: WorkerView) -> int:
+    """Return the instant from which a boot is counted: who waits for its turn at the mold doesn't hang."""
+    return worker.forked_at if worker.boot_at is None else max(worker.forked_at, worker.boot_at)
 
 
 def _requested(worker: WorkerView, at: Moment) -> Drain | None:
@@ -160,7 +167,7 @@ def _overstayed_reason(worker: WorkerView, at: Moment, by: int) -> Because:
 
 
 def _boot_reason(worker: WorkerView, at: Moment) -> Because:
-    boot_ns = at.now - max(worker.forked_at, at.awake_at)
+    boot_ns = at.now - max(boots_since(worker), at.awake_at)
     return because(Reason.BOOT_TIMEOUT, boot_ns=boot_ns, boot_timeout_ns=at.limits.boot_timeout_ns)
 
 

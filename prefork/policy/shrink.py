@@ -117,15 +117,15 @@ class _Going:
     def _load_surplus(self) -> None:
         """Retire the idle and pause the busy of those who accept: a busy one with one place will be idle soon enough.
 
-        Nobody goes for one who still boots: it may never serve.
+        Nobody goes for one who still boots: it may never serve. Each leaves the same gap, so need isn't asked anew.
         """
+        if not demand.may_shrink(self._memory.demand):
+            return
         need = self._need()
         most = min(-need.births - self.census.booting, max(1, self.census.open // demand.SHARE_AT_ONCE))
-        if most <= 0 or not demand.may_shrink(self._memory.demand):
-            return
         open_ = [one for one in self.census.members if one.phase is Phase.SERVING and one.id not in self.members]
         for worker in sorted([one for one in open_ if not (one.paused_by or one.spent)], key=_least_missed):
-            if most == 0 or self._need().births >= 0:
+            if most <= 0:
                 return
             if worker.sessions <= 0:
                 self._retire(worker, need.because)

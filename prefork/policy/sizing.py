@@ -94,7 +94,7 @@ def sample(memory: Memory, now: int, spare: int, hold_ns: int) -> Memory:
 
 def forget(memory: Memory) -> Memory:
     """Close the window."""
-    return memory._replace(window_since=None, window=())
+    return memory if memory.window_since is None else memory._replace(window_since=None, window=())
 
 
 def take_off(memory: Memory, gone: int) -> Memory:

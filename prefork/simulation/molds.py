@@ -77,13 +77,20 @@ class Molds:
     def _born(self, worker: Worker) -> None:
         if worker.gone:
             return
-        worker.is_born()
+        agenda = self._scene.agenda
+        worker.is_born(agenda.now)
         if self.at_once:
             self._house.becomes_ready(worker)
         else:
+            self._next(worker.birth.generation)
             self._scene.looks.call()
-            agenda = self._scene.agenda
             agenda.plan(agenda.now + self._boot_ns, self._booted, worker)
+
+    def _next(self, generation: int) -> None:
+        """Whoever is still to be borne no longer waits for this birth."""
+        for worker in self._house.workers.values():
+            if not worker.born and worker.birth.generation == generation:
+                worker.has_its_turn(self._scene.agenda.now)
 
     def _booted(self, worker: Worker) -> None:
         fate, host = self._rng.random(), self._host

@@ -47,6 +47,7 @@ class Worker:
         "_view",
         "accepted",
         "birth",
+        "boot_at",
         "born",
         "drain_by",
         "ends",
@@ -76,6 +77,7 @@ class Worker:
         self.left = birth.left
         """Sessions until it is spent."""
         self.sessions = self.accepted = 0
+        self.boot_at: int | None = None
         self.ready_at: int | None = None
         self.idle_since: int | None = None
         self.hung_at: int | None = None
@@ -109,9 +111,14 @@ class Worker:
         """Whether nothing keeps it any longer."""
         return self.ends and not (self.sessions or self.exiting or self.gone or self.hung_at is not None)
 
-    def is_born(self) -> None:
+    def is_born(self, now: int) -> None:
         """It has a process, which spoke."""
         self.born = True
+        self.has_its_turn(now)
+
+    def has_its_turn(self, now: int) -> None:
+        """Its boot is under way from now on: it is born, or those before it are."""
+        self.boot_at = now
         self._view = None
 
     def becomes_ready(self, now: int) -> None:
@@ -208,6 +215,7 @@ class Worker:
                 None,
                 self.left <= 0,
                 self.born,
+                self.boot_at,
             )
         return self._view
 

@@ -219,6 +219,9 @@ class FakeKernel:
         self._armed = [True] * len(self._queues)
         return [f"tcp://127.0.0.1:{1 + index}" for index in range(len(self._queues))]
 
+    def starved(self, worker: WorkerId) -> int | None:
+        return self.cpu(worker)
+
     def queues(self) -> list[Queue]:
         return [Queue(len(queue), self._backlog) for queue in self._queues]
 

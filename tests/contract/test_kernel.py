@@ -376,6 +376,15 @@ def test_waiting_without_a_fact_ends_at_the_instant_asked_for(world: World) -> N
     assert kernel.now() >= at
 
 
+def test_what_cpu_a_worker_had_and_lacked_is_known(world: World) -> None:
+    kernel = with_worker(world)
+    cpu, starved = kernel.cpu(ONE), kernel.starved(ONE)
+    assert cpu is not None
+    assert starved is not None
+    assert 0 <= cpu < SECOND * 10
+    assert 0 <= starved < SECOND * 10
+
+
 def test_orders_to_a_worker_that_is_gone_mean_nothing(world: World) -> None:
     kernel = with_worker(world)
     kernel.signal(ONE, signal.SIGKILL)
@@ -383,7 +392,7 @@ def test_orders_to_a_worker_that_is_gone_mean_nothing(world: World) -> None:
     kernel.tell(ONE, wire.WANT_DRAIN, 1)
     kernel.ring(ONE)
     kernel.signal(ONE, signal.SIGKILL)
-    assert kernel.cpu(ONE) is None
+    assert kernel.cpu(ONE) is kernel.starved(ONE) is None
     assert kernel.wait(kernel.now() + SECOND // 50) == []
 
 

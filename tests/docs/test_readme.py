@@ -29,6 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory, with README's files in it."""
     for name, text in named(README).items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "mysite").mkdir()  # the reader's own Django project
+    (tmp_path / "mysite" / "wsgi.py").write_text("def application(environ, start_response): ...\n")
     (tmp_path / "run").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.chdir(tmp_path)
@@ -84,6 +86,8 @@ def test_each_command_that_serves_is_one_that_check_accepts(command: str) -> Non
 
 
 def test_there_are_examples() -> None:
-    files = {"echo.py", "prefork.toml", "requests.csv", "serve_echo.py", "shout.py", "test_echo.py"}
-    assert named(README).keys() == files
-    assert len(COMMANDS) == 2
+    assert named(README).keys() == {
+        *("echo.py", "prefork.toml", "requests.csv", "serve_echo.py", "test_echo.py"),
+        *("hello.py", "main.py", "shout.py", "pages.py", "capitals.py"),
+    }
+    assert len(COMMANDS) == 6

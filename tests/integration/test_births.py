@@ -121,6 +121,15 @@ def test_a_birth_that_hangs_is_over_at_boot_timeout_and_the_next_one_works(
         select.select([], [], [], 0.01)
 
 
+def test_births_that_wait_their_turn_are_not_taken_for_hung(prefork_pool: Start) -> None:
+    """Each takes 0.3 s, one after the other, and boot_timeout is one second."""
+    pool = prefork_pool("tests.apps.slow_at_fork:Echo", pool=static(6))
+    view = pool.view()
+    assert serving(view) == 6
+    assert max((worker.ready_at or 0) - worker.forked_at for worker in view.workers) > 1_000_000_000
+    assert "boot_timeout" not in pool.log
+
+
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_stop_ends_a_birth_that_hangs(

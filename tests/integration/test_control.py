@@ -83,7 +83,7 @@ def test_an_unknown_command_says_which_are_known(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo)
     with pytest.raises(
         PreforkError,
-        match=r"command 'dance' .* is not known; known: drain, pause, reload, resume, scale, status, stop, view",
+        match=r"'dance' .* is not known; known: drain, pause, policy, reload, resume, scale, status, stop, view",
     ):
         pool.ask("dance")
 

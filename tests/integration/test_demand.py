@@ -6,7 +6,11 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from prefork import DemandSizing, PoolConfig
+from prefork.policy.engine import decide
+from prefork.policy.memory import Memory
 from prefork.policy.model import Owner, PoolView
 from tests.apps.lines import Echo, Misbehaving, Second
 from tests.client import Client
@@ -80,12 +84,57 @@ def test_long_sessions_are_consolidated_by_pausing_and_resuming_workers(prefork_
     assert ", with " not in pool.log  # nobody ended with sessions
 
 
-def test_without_a_cap_a_loop_that_is_busy_calls_for_another(prefork_pool: Start) -> None:
-    pool = prefork_pool(Misbehaving, pool=followed(min_workers=1, max_workers=4, drain_timeout=0.2))
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("selectors", {}),
+        ("asyncio", {"loop": "asyncio"}),
+        ("asyncio", {"loop": "uvloop"}),
+        ("threads", {"max_threads": 1}),
+    ],
+    ids=["selectors", "asyncio", "uvloop", "threads"],
+)
+def test_the_default_pool_has_another_worker_for_one_whose_callback_blocks(
+    prefork_pool: Start, backend: str, options: dict[str, Any]
+) -> None:
+    """While it still blocks: a turn that runs counts. A thread that blocks takes a place, here the only one."""
+    config = PoolConfig(min_workers=1, drain_timeout=0.2)
+    pool = prefork_pool(Misbehaving, pool=config, backend=backend, backends={backend: options})
     with Client(pool) as client:
-        client.say("spin")
+        client.say("block")
         pool.wait_for(lambda view: serving(view) == 2)
         assert ("spawn", "demand") in decided(pool)
+        with Client(pool) as other:
+            other.say("raise")
+            assert other.hear() is None
+
+
+@pytest.mark.parametrize("backend", ["selectors", "threads"])
+def test_cpu_time_counts_wherever_it_is_spent(prefork_pool: Start, backend: str) -> None:
+    pool = prefork_pool(Misbehaving, pool=PoolConfig(min_workers=1, drain_timeout=0.2), backend=backend)
+    with Client(pool) as client:
+        client.say("spin")
+        pool.wait_for(lambda view: view.busy_ns >= 300_000_000, timeout=20)
+        assert pool.status()["workers"][0]["busy_share"] > 0
+
+
+def test_a_full_worker_of_threads_has_a_successor_before_anybody_waits_long(prefork_pool: Start) -> None:
+    pool = prefork_pool(
+        Echo, pool=PoolConfig(min_workers=1), backend="threads", backends={"threads": {"max_threads": 3}}
+    )
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(pool)) for _ in range(12)]
+        assert [client.ask("served") for client in clients] == ["served"] * 12
+        assert serving(pool.view()) >= 4
+
+
+def test_the_default_pool_at_rest_wakes_nobody(prefork_pool: Start) -> None:
+    pool = prefork_pool(Echo)
+    assert decided(pool) == {("start_mold", "first_mold"), ("spawn", "start")}
+    view = pool.view()
+    plan = decide(PoolConfig(), view, Memory(started=True, ever_ready=True, generation=1))
+    assert plan.next_check_at is not None
+    assert plan.next_check_at > view.now + 25 * 10**9  # when somebody could be silent
 
 
 def test_with_min_0_nobody_is_there_until_the_first_connection_and_again_after_hold(prefork_pool: Start) -> None:

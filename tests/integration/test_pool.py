@@ -377,7 +377,8 @@ def test_a_worker_hands_no_descriptor_to_what_it_starts(prefork_pool: Start) -> 
 
 
 def test_spares_are_made_up_without_anybody_asking(prefork_pool: Start) -> None:
-    pool = prefork_pool(Echo, pool=PoolConfig(min_workers=2, max_workers=6, max_sessions=1))
+    config = PoolConfig(min_workers=2, max_workers=6, max_sessions=1, sizing=SpareSizing())
+    pool = prefork_pool(Echo, pool=config)
     before = pool.log.count(" spawn worker ")
     with Client(pool) as client:
         assert client.ask("hello") == "hello"

@@ -27,7 +27,8 @@ OF_A_PLAN: tuple[Callable[[Seen], None], ...] = (
     inv.who_is_missing_for_outside_kills_comes_within_a_second,
     inv.the_policy_never_pauses_everybody_while_somebody_waits,
     inv.figures_give_the_same_verdict,
-    inv.memory_is_bounded_and_survives_json,
+    inv.memory_is_bounded,
+    inv.memory_survives_json,
     instants.deadlines_hold_to_the_nanosecond,
     instants.a_mold_imports_within_its_own_configs_time,
     instants.a_deadline_is_only_moved_earlier,
@@ -39,11 +40,30 @@ OF_TWO_PLANS: tuple[Callable[[Seen], None], ...] = (
     instants.nothing_is_due_before_the_next_check,
 )
 OF_MANY_PLANS: tuple[Callable[[Seen], None], ...] = (
-    inv.inputs_are_untouched,
     instants.a_later_clock_gives_the_same_plan,
     inv.another_order_of_workers_gives_the_same_plan,
     inv.the_next_plan_undoes_nothing,
     instants.a_clock_that_goes_back_is_one_that_stands,
     instants.a_jump_forward_ends_nobody_for_silence,
 )
+OF_WHAT_IS_LEFT = frozenset(
+    {
+        inv.memory_survives_json,
+        inv.a_plan_performed_leaves_nothing_to_say,
+        instants.nothing_is_due_before_the_next_check,
+        instants.a_clock_that_goes_back_is_one_that_stands,
+        instants.a_jump_forward_ends_nobody_for_silence,
+    }
+)
+"""Those that judge the pool and the memory that a look leaves, whatever it had been before."""
+OF_A_SEARCH = (
+    *OF_A_PLAN,
+    inv.a_plan_performed_leaves_nothing_to_say,
+    inv.the_next_plan_undoes_nothing,
+    instants.nothing_is_due_before_the_next_check,
+    instants.a_clock_that_goes_back_is_one_that_stands,
+    instants.a_jump_forward_ends_nobody_for_silence,
+    instants.decided_anew_the_plan_is_the_same,
+)
+"""All of them, for millions of looks: that decide() is pure, and blind to when and in which order, by one call."""
 EVERY = (*OF_A_PLAN, *OF_TWO_PLANS, *OF_MANY_PLANS)

@@ -1,31 +1,43 @@
 """Every pool that a few events can lead to: a search over states, each look shown to the invariants.
 
-Theory. A node is a world just before a look. Two worlds are one node when no rule of the policy can tell them apart:
-instants are taken from `now` and capped (no limit of a config that is searched is as long as FAR), workers are listed
-by what they are and named by that order, generations and molds count from the pool's. So a search is wide at first and
-then meets itself again; the way to a node is kept, to be told when an invariant fails there.
+Theory. A node is a world just before a look. The search is exhaustive: of a pool, it looks at all that can come of at
+most `depth` of the events of `events.py`, with a look after each, but for three things that it leaves out because they
+show nothing new:
+
+- of worlds that share a canonical form (`canon.py`) it looks at one. They get the same decisions whatever happens to
+  them; `alike.py` searches without this and compares;
+- of worlds that are alike after their look it judges one by the invariants of what a look leaves (`every.py`), which
+  ask nothing else, and goes on from one;
+- a form is known by 60 bits (`forms.py`).
+
+What workers have been told is in no form: phases, deadlines and steps tell it. The way to a node is kept, to be told
+when an invariant fails there. The last two levels, which are nearly all, are shared out among `cores` processes; what
+they have met they share. A leaf is looked at where it is met, so that no list of leaves is held.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.policy.model import Owner
-from prefork.policy.units import NS
+from tests.property.canon import DEEPEST, form
+from tests.property.every import OF_WHAT_IS_LEFT
+from tests.property.forms import Forms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.connection import Connection
 
-    from prefork.policy.estimates import Estimates
-    from prefork.policy.memory import Memory
-    from prefork.policy.model import PoolView, WorkerView
     from tests.property.events import Event
     from tests.property.world import World
 
-FAR = 6 * NS
+SHARED_OUT = 2
+"""Levels to go when a search is shared out."""
 
 Way = tuple[Any, ...]
 """Nested pairs: the way before, and the name of the last event."""
+Node = tuple["World", Way]
 
 
 class Found(NamedTuple):
@@ -33,48 +45,118 @@ class Found(NamedTuple):
 
     nodes: int
     """Worlds that were looked at."""
+    rests: int
+    """Worlds after a look; of those that are alike, one."""
     steps: int
     """Events that happened."""
 
-
-def search(starts: Sequence[World], depth: int, events: Callable[[World], Iterable[Event]]) -> Found:
-    """Look at every world to which at most `depth` events lead. Raises AssertionError, with the way to the fault."""
-    met: set[object] = set()
-    settled: set[object] = set()
-    """Worlds after their look: from two nodes that come to the same, the search goes on once."""
-    frontier: list[tuple[World, Way]] = [(world, ()) for world in starts]
-    nodes = steps = 0
-    for left in range(depth, -1, -1):
-        following: list[tuple[World, Way]] = []
-        for world, way in frontier:
-            _look(world, way)
-            nodes += 1
-            if not left or _is_known(world, settled):
-                continue
-            for event in events(world):
-                steps += 1
-                after = world.copy()
-                event.happens(after)
-                if not _is_known(after, met):
-                    following.append((after, (way, event.name)))
-        frontier = following
-    return Found(nodes, steps)
+    def __add__(self, other: tuple[int, ...]) -> Found:  # type: ignore[override]
+        return Found(*map(sum, zip(self, other, strict=True)))
 
 
-def _is_known(world: World, known: set[object]) -> bool:
-    here = key(world)
-    if here in known:
+def search(
+    starts: Iterable[World],
+    depth: int,
+    events: Callable[[World], Iterable[Event]],
+    *,
+    forms: Forms | None = None,
+    cores: int = 1,
+) -> Found:
+    """Look at every world to which at most `depth` events (1 to DEEPEST) lead, in so many processes.
+
+    Raises AssertionError, with the way to the fault.
+    """
+    assert 1 <= depth <= DEEPEST
+    one = _Search(events, Forms() if forms is None else forms)
+    frontier: list[Node] = [(world, ()) for world in starts if one.forms.claim(form(world, looked=False), depth)]
+    for left in range(depth, 0, -1):
+        if cores > 1 and left == SHARED_OUT:
+            return one.found + _share_out(one, frontier, cores)
+        frontier = one.level(frontier, left)
+    return one.found
+
+
+class _Search:
+    """What one process does of it."""
+
+    def __init__(self, events: Callable[[World], Iterable[Event]], forms: Forms) -> None:
+        self.events = events
+        self.forms = forms
+        self.found = Found(0, 0, 0)
+
+    def level(self, frontier: Iterable[Node], left: int) -> list[Node]:
+        """Look at each; return whom one event more leads to, but for leaves, which are looked at here."""
+        following: list[Node] = []
+        for node in frontier:
+            if self._look(*node, left):
+                for after in self._after(*node, left - 1):
+                    if left > 1:
+                        following.append(after)
+                    else:
+                        self._look(*after, 0)
+        return following
+
+    def _look(self, world: World, way: Way, left: int) -> bool:
+        """Judge the look, and what it leaves unless that is known; tell whether the search goes on from here."""
+        try:
+            seen = world.observe()
+            for check in world.checks:
+                if check not in OF_WHAT_IS_LEFT:
+                    check(seen)
+            self.found += (1, 0, 0)
+            if not self.forms.claim(form(world, looked=True), left):
+                return False
+            for check in world.checks:
+                if check in OF_WHAT_IS_LEFT:
+                    check(seen)
+        except AssertionError as error:
+            error.add_note(f"after: {', '.join(_names(way))}")
+            raise
+        self.found += (0, 1, 0)
         return True
-    known.add(here)
-    return False
+
+    def _after(self, world: World, way: Way, left: int) -> Iterator[Node]:
+        """Those that nobody has met yet."""
+        for event in self.events(world):
+            self.found += (0, 0, 1)
+            after = world.copy()
+            event.happens(after)
+            if self.forms.claim(form(after, looked=False), left):
+                yield after, (way, event.name)
 
 
-def _look(world: World, way: Way) -> None:
+def _share_out(one: _Search, frontier: list[Node], cores: int) -> Found:
+    """Search the last levels, each process from every so many-th of the frontier; what it found before counts once."""
+    context = multiprocessing.get_context("fork")
+    one.found, one.forms.room = Found(0, 0, 0), one.forms.room // cores
+    parts = []
+    for place in range(cores):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_part, args=(one, frontier[place::cores], theirs))
+        process.start()
+        theirs.close()
+        parts.append((ours, process))
+    found = Found(0, 0, 0)
+    faults = []
+    for ours, process in parts:
+        told: Found | str = ours.recv()
+        process.join()
+        if isinstance(told, str):
+            faults.append(told)
+        else:
+            found += told
+    if faults:
+        raise AssertionError(faults[0])
+    return found
+
+
+def _part(one: _Search, frontier: list[Node], to: Connection) -> None:
     try:
-        world.look()
+        for left in range(SHARED_OUT, 0, -1):
+            frontier = one.level(frontier, left)
+        to.send(one.found)
     except AssertionError as error:
-        error.add_note(f"after: {', '.join(_names(way))}")
-        raise
+        to.send("".join(traceback.format_exception(error)))
 
 
 def _names(way: Way) -> list[str]:
@@ -83,79 +165,3 @@ def _names(way: Way) -> list[str]:
         way, name = way
         names.append(name)
     return names[::-1]
-
-
-def key(world: World) -> object:
-    """Equal for worlds that no rule can tell apart, whether they have been looked at or not."""
-    view = world.view
-    now, generation = view.now, view.generation
-    facts = {one.id: _worker(one, world) for one in view.workers}
-    listed = sorted((facts[one.id], one.id, one.replaces) for one in view.workers)
-    places = {name: place for place, (_, name, _) in enumerate(listed)}
-    return (
-        tuple([(fact, places.get(old, -1) if old else -1) for fact, _, old in listed]),
-        tuple([(m.generation - generation, m.phase, _ago(m.since_at, now), m.import_timeout_ns) for m in view.molds]),
-        tuple([(*one[2:3], now - one.at, *_agos(now, one.ready_at, one.forked_at), *one[6:]) for one in view.exits]),
-        (generation > 0, view.queue, view.scale, view.paused, view.reload_wanted, world.config.max_workers),
-        (view.stop_at is None, view.stop_at and view.stop_at - now, view.stop_by and view.stop_by - now),
-        _memory(world.memory, now, generation),
-        _estimates(world.memory.demand, view),
-    )
-
-
-def _estimates(one: Estimates, view: PoolView) -> tuple[Any, ...]:
-    """What demand sizing has learnt, and what the view's totals will tell it."""
-    if one.sampled_at is None:
-        return ()
-    now = view.now
-    totals = (view.arrivals - one.arrived, view.completions - one.completed, view.held_ns - one.held_ns)
-    return (
-        (now - one.sampled_at, *totals, view.busy_ns - one.busy_ns),
-        (one.demand, one.rate, one.session_ns, one.ended, one.busy, one.usual),
-        tuple([(now - at, need) for at, need in one.needs]),
-        tuple([(now - at, weights) for at, weights in one.slots]),
-        _agos(now, one.grew_at, one.shrank_at),
-    )
-
-
-def _ago(at: int | None, now: int) -> int:
-    return -1 if at is None else min(now - at, FAR)
-
-
-def _agos(now: int, *instants: int | None) -> tuple[int, ...]:
-    return tuple([-1 if at is None else min(now - at, FAR) for at in instants])
-
-
-def _worker(one: WorkerView, world: World) -> tuple[Any, ...]:
-    """What the rules see of a worker; orderable."""
-    now = world.view.now
-    return (
-        one.phase,
-        one.generation - world.view.generation,
-        _agos(now, one.forked_at, one.ready_at, one.heard_at, one.idle_since, one.retiring_at, one.killed_at),
-        one.sessions,
-        min(one.accepted, world.limits.max_served),
-        sum([1 << place for place, owner in enumerate(Owner) if owner in one.paused_by]),
-        0 if one.drain_by is None else one.drain_by - now,
-        one.kill_step or "",
-        one.drain_wanted or "",
-        one.spent,
-        world.ordered.get(one.id) or "",
-    )
-
-
-def _memory(memory: Memory, now: int, generation: int) -> tuple[Any, ...]:
-    counted = (memory.ever_ready, memory.started, memory.first_mold_failed, memory.crash_spent_ns)
-    crashes = (_ago(memory.degraded_at, now), memory.failed_probes) if memory.degraded_at is not None else ()
-    forks = (memory.fork_failures, *_agos(now, memory.fork_failed_at, memory.fork_retry_at))
-    return (
-        *counted,
-        memory.next_check_at and memory.next_check_at - now,
-        (memory.generation - generation, memory.newest_mold - generation, memory.mold_restarts),
-        _agos(now, memory.last_now, memory.awake_at, memory.mold_lost_at, memory.window_since),
-        (*crashes, memory.probe_at - now) if crashes else (),
-        forks if memory.fork_failures else (),
-        (memory.outside_spent_ns, _ago(memory.last_gone_forked_at, now)) if memory.outside_spent_ns else (),
-        tuple([(number - generation, _ago(at, now)) for number, at in memory.forced_molds]),
-        tuple([(now - at, spare) for at, spare in memory.window]),
-    )

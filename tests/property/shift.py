@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prefork.policy.memory import Memory, Plan
@@ -49,8 +50,13 @@ def _because(one: Because) -> Because:
 
 
 def _moved(record: Any) -> Any:
-    names = [name for name in record._fields if f"_{name}".endswith(_INSTANTS) and name not in _NO_INSTANTS]
-    return record._replace(**{name: _later(getattr(record, name)) for name in names})
+    return record._replace(**{name: _later(getattr(record, name)) for name in _instants(record.__class__)})
+
+
+@cache
+def _instants(kind: Any) -> tuple[str, ...]:
+    """Of a record: the names of its fields that are instants."""
+    return tuple(name for name in kind._fields if f"_{name}".endswith(_INSTANTS) and name not in _NO_INSTANTS)
 
 
 def _later(at: Any) -> Any:

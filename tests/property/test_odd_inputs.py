@@ -37,7 +37,8 @@ KEPT = (
     inv.nobody_is_ordered_below_min,
     inv.decisions_name_known_workers_once,
     inv.nothing_is_born_without_a_mold,
-    inv.memory_is_bounded_and_survives_json,
+    inv.memory_is_bounded,
+    inv.memory_survives_json,
 )
 
 
@@ -64,6 +65,8 @@ def workers(draw: st.DrawFn, name: WorkerId) -> WorkerView:
         killed_at=draw(maybe),
         drain_wanted=draw(st.none() | st.sampled_from(Owner)),
         spent=draw(st.booleans()),
+        born=draw(st.booleans()),
+        boot_at=draw(maybe),
     )
 
 
@@ -106,6 +109,7 @@ def views(draw: st.DrawFn) -> PoolView:
         held_ns=draw(any_int),
         busy_ns=draw(any_int),
         spawn_ns=draw(maybe),
+        places=draw(maybe),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from prefork.policy import engine
@@ -41,8 +42,8 @@ ALIVE = (MoldPhase.STARTING, MoldPhase.READY, MoldPhase.ENDING)
 SIZE_AT_BOOT = 100_000_000
 
 
-class Seen(NamedTuple):
-    """One look: what went in, what came out, and the pool once the plan was performed (at the same instant)."""
+class Look(NamedTuple):
+    """What went in, what came out, and the pool once the plan was performed (at the same instant)."""
 
     config: PoolConfig
     limits: Limits
@@ -52,6 +53,15 @@ class Seen(NamedTuple):
     after: PoolView
     told: frozenset[tuple[object, ...]]
     """What workers and molds had been told before this look."""
+
+
+class Seen(Look):
+    """One look, and what follows from it."""
+
+    @cached_property
+    def again(self) -> Plan:
+        """Of another look at the same instant."""
+        return engine.decide(self.config, self.after, self.plan.memory)
 
     @property
     def now(self) -> int:
@@ -207,16 +217,20 @@ class World:
 
     def look(self) -> Plan:
         """Decide, perform, check."""
+        seen = self.observe()
+        for check in self.checks:
+            check(seen)
+        return seen.plan
+
+    def observe(self) -> Seen:
+        """Decide and perform."""
         view, before, told = self.view, self.memory, self.told
         plan = engine.decide(self.config, view, before)
         for decision in plan.decisions:
             self._perform(decision)
         self.view = self.view._replace(exits=())
         self.plan, self.memory = plan, plan.memory
-        seen = Seen(self.config, self.limits, view, before, plan, self.view, told)
-        for check in self.checks:
-            check(seen)
-        return plan
+        return Seen(self.config, self.limits, view, before, plan, self.view, told)
 
     def settle(self) -> Plan:
         """Look, and let happen what was ordered, until nothing is: the mold imports, the born serve, the told go."""

@@ -92,7 +92,7 @@ def test_root_installs_the_packages_that_are_missing_and_a_failure_is_pytest_s_t
     update, install = orders.read_text().splitlines()
     assert update.startswith("update noninteractive")
     assert install.endswith(
-        "install --yes --no-install-recommends curl netcat-openbsd nodejs openssl redis-tools strace"
+        "install --yes --no-install-recommends curl netcat-openbsd nodejs openssl redis-tools strace wrk"
     )
 
 

@@ -46,7 +46,7 @@ def test_garbage_is_a_record_or_a_wire_error_and_nothing_else(raw: bytes) -> Non
 
 
 def test_words_have_places_of_their_own_and_fit_the_slot() -> None:
-    names = "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU CPU_AT"
+    names = "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU PLACES"
     places = [getattr(wire, name) for name in f"{names} WANTED DRAIN_BY MAX_SERVED".split()]
     assert len(set(places)) == len(places)
     assert max(places) < wire.WORDS
@@ -152,7 +152,7 @@ def test_a_quantile_of_waits_is_a_range(
 
 def test_no_two_words_of_a_slot_are_one() -> None:
     names = (
-        "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU CPU_AT HELD DROPPED"
+        "TAG HEARTBEAT TURN_AT ACCEPTED CLOSED BUSY RSS GATE ACTUAL IDLE_SINCE ERRORS REFUSED CPU PLACES HELD DROPPED"
     )
     places = [getattr(wire, name) for name in f"{names} WANTED DRAIN_BY MAX_SERVED HELD_AT WAITS".split()]
     assert len(set(places)) == len(places)

@@ -11,6 +11,8 @@ import gevent.socket
 from gevent import monkey
 from gevent.threadpool import ThreadPool
 
+from prefork.app.blocking import BLOCKING
+from prefork.backends.blocking import BlockingTurns, adopt_blocking
 from prefork.backends.contract import CONTRACT, hookimpl
 from prefork.backends.host import Host
 from prefork.backends.offload import Job, OffloadThreads, most_threads, work
@@ -47,6 +49,14 @@ class Greenlets:
         self.ident = gevent.getcurrent
         self.poller = gevent.select.poll
 
+    def hire(self) -> None:
+        """A greenlet is always to be had."""
+
+    def blocking(self, connection: socket.SocketType, /) -> socket.socket:
+        """The connection as gevent's socket, which lets others run while it waits."""
+        family, kind, proto = connection.family, connection.type, connection.proto
+        return gevent.socket.socket(family, kind, proto, connection.detach())  # type: ignore[no-any-return]
+
     def sit(self, live: Callable[[], None], /) -> None:
         """Have `live` called in a greenlet of its own."""
         gevent.spawn(live)
@@ -59,6 +69,10 @@ class HubThreads(OffloadThreads):
         super().__init__()
         self._threads = ThreadPool(most_threads())
 
+    def adopt(self, app: App, _options: object, /) -> None:
+        """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
+        adopt_blocking(app)
+
     def run(self, job: Job, post: Callable[..., None]) -> None:
         """Run the job in a real thread."""
         self._threads.spawn(work, job, post)
@@ -69,7 +83,12 @@ class GeventBackend:
 
     name = "gevent"
     contract = CONTRACT
-    styles: Mapping[Style, Support] = {"session": "native", "coroutine": "native"}
+    styles: Mapping[Style, Support] = {
+        "session": "native",
+        "coroutine": "native",
+        "socket": "native",
+        "wsgi": "native",
+    }
     options = GeventOptions
 
     def prepare(self, options: object, /) -> None:
@@ -78,6 +97,10 @@ class GeventBackend:
         if options.patch:
             monkey.patch_all()
 
+    def adopt(self, app: App, _options: object, /) -> None:
+        """In the mold: import what an app of this style needs. Raises ConfigError where that isn't there."""
+        adopt_blocking(app)
+
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""
         assert isinstance(options, GeventOptions)
@@ -85,7 +108,8 @@ class GeventBackend:
         tether.gate.hold_at_most(options.max_greenlets)
         host = Host(app, tether)
         host.offloads = HubThreads()
-        turns = SeatTurns(host, tether, listeners, Greenlets())
+        kind = BlockingTurns if app.style in BLOCKING else SeatTurns
+        turns = kind(host, tether, listeners, Greenlets())
         try:
             turns.start()
             while not turns.is_done:

@@ -67,5 +67,5 @@ class TlsContract(_Suite, TlsClauses, SessionClauses, StreamClauses, ConnClauses
     @pytest.fixture
     def start(self) -> Iterator[Workers]:
         """As BackendContract's."""
-        with Workers(self.backend, self.options, certificates().server) as start:
+        with Workers(self.backend, self.options, tls=certificates().server) as start:
             yield start

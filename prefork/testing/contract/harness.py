@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from prefork import wire
 from prefork.app.app import App
-from prefork.backends.options import make_options, prepare
+from prefork.backends.options import adopt, make_options, prepare
 from prefork.backends.preface import address
 from prefork.backends.registry import load_backend
 from prefork.backends.tether import Tether, WorkerSettings
@@ -77,15 +77,29 @@ def _allow_files(count: int) -> None:
 class Workers:
     """Starts workers of one loop: `start(Session, max_sessions=1)`; Scripted unless another kind is given."""
 
-    def __init__(self, backend: str, options: Mapping[str, Any], tls: TlsSettings | None = None) -> None:
-        """`tls`: unless a worker's conditions say another. Raises ConfigError for an unknown backend or options."""
+    def __init__(
+        self,
+        backend: str,
+        options: Mapping[str, Any],
+        usual: Callable[[], Session[Any]] | App = Scripted,
+        *,
+        tls: TlsSettings | None = None,
+    ) -> None:
+        """`usual`: what is served where a test doesn't say; `tls`: unless a worker's conditions say another.
+
+        Raises ConfigError for an unknown backend or options.
+        """
+        self._usual = usual
         self._backend = _load(backend)
         self._options = make_options(self._backend, options)
         self._tls = tls
         self._workers: list[Worker] = []
 
-    def __call__(self, make: Callable[[], Session[Any]] | App = Scripted, **conditions: Unpack[Conditions]) -> Worker:
+    def __call__(
+        self, make: Callable[[], Session[Any]] | App | None = None, **conditions: Unpack[Conditions]
+    ) -> Worker:
         """One more, which is READY."""
+        make = make or self._usual
         app = make if isinstance(make, App) else App(make, style="session")
         conditions.setdefault("tls", self._tls)
         self._workers.append(worker := Worker(self._run, app, conditions))
@@ -95,6 +109,7 @@ class Workers:
 
     def _run(self, tether: Callable[[], Tether], listeners: Sequence[socket.socket], app: App) -> None:
         prepare(self._backend, self._options)
+        adopt(self._backend, app, self._options)
         self._backend.run(tether(), listeners, app, self._options)
 
     def __enter__(self) -> Self:
@@ -156,6 +171,7 @@ class Worker:
         logger.handlers = [handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False
+        logging.getLogger().handlers = []  # a worker has none, and a test runner may
 
     # -- clients -------------------------------------------------------------------------------------------------------
 

@@ -143,3 +143,12 @@ def test_what_has_no_style_is_refused_in_one_line(handler: object, style: str | 
     with pytest.raises(TypeError, match=message) as caught:
         style_of(handler, style)
     assert "\n" not in str(caught.value)
+
+
+class Datagrams(socketserver.DatagramRequestHandler):
+    pass
+
+
+def test_a_handler_of_datagrams_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^Datagrams handles datagrams, and a pool serves connections: use StreamReq"):
+        style_of(Datagrams)

@@ -251,6 +251,15 @@ def test_a_sweep_keeps_the_cap_of_a_spent_gate() -> None:
             [True, False],
             id="but not by the same question",
         ),
+        pytest.param(
+            [
+                OPEN,
+                ("learn", WANT_RETIRE | 3 << WANT_SERIAL_SHIFT),
+                ("learn", WANT_RETIRE | WANT_PAUSE_APP | 3 << WANT_SERIAL_SHIFT),
+            ],
+            [True, False],
+            id="nor by another wish beside it",
+        ),
         pytest.param([OPEN, ("learn", WANT_RETIRE | WANT_DRAIN)], [False], id="a drain is obeyed in its place"),
     ],
 )
@@ -280,8 +289,9 @@ def test_out_of_files_is_logged_once_a_second_at_most() -> None:
 @pytest.mark.parametrize(("given", "most", "cap"), [(0, 3, 3), (5, 3, 3), (2, 3, 2)])
 def test_a_loop_that_can_hold_no_more_lowers_the_cap_and_never_raises_it(given: int, most: int, cap: int) -> None:
     gate = Gate(given, 0)
+    assert gate.places == 0
     gate.hold_at_most(most)
-    assert gate.max_sessions == cap
+    assert (gate.max_sessions, gate.places) == (cap, most)
     for held in range(cap):
         assert gate.open, held
         gate.session_opened()

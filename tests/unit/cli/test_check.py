@@ -29,7 +29,7 @@ def test_each_number_says_where_it_comes_from(prefork: Prefork, folder: Path, mo
         'app = "echo.py:Echo"\nlisten = ["tcp://127.0.0.1:0"]\n[pool]\nmax_workers = 7\n'
     )
     monkeypatch.setenv("PREFORK_POOL_RECYCLE_MAX_AGE", "2h")
-    done = prefork("check", "--min-spare", "2", "--drain-timeout", "90")
+    done = prefork("check", "--kind", "spare", "--min-spare", "2", "--drain-timeout", "90")
     rows = _lines(done.out)
     assert (done.code, done.err) == (0, "")
     assert rows["app"] == (f"{folder}/echo.py:Echo", "prefork.toml")
@@ -41,6 +41,16 @@ def test_each_number_says_where_it_comes_from(prefork: Prefork, folder: Path, mo
     assert rows["pool.sizing.max_spare"] == ("6", "from 3 * min_spare, max_workers at most")
     assert rows["pool.recycle.max_age"] == ("2h", "PREFORK_POOL_RECYCLE_MAX_AGE")
     assert rows["pool.drain_timeout"] == ("90s", "--drain-timeout")
+
+
+def test_the_arithmetic_of_demand_is_shown(prefork: Prefork) -> None:
+    by_loops = "busy loops / 0.7, and 1 more while somebody waits; 3 to 20 workers, kept for 30s"
+    rows = _lines(prefork("check", "echo.py:Echo", "--min-workers", "3").out)
+    assert rows["pool.sizing.kind"] == ("demand", f"default: {by_loops}")
+    by_places = "(arrivals a second * session time + 2 standard deviations, one birth ahead) / 10 sessions each"
+    told = ("--max-sessions", "10", "--headroom", "2", "--kind", "demand", "--hold", "1m")
+    rows = _lines(prefork("check", "echo.py:Echo", *told).out)
+    assert rows["pool.sizing.kind"] == ("demand", f"--kind: {by_places}; 2 to 20 workers, kept for 1m")
 
 
 def test_workers_alone_is_a_fixed_number(prefork: Prefork) -> None:
@@ -60,7 +70,7 @@ def test_a_backend_s_options_and_no_control_socket_are_shown(prefork: Prefork, f
 def test_every_leaf_of_the_kind_in_use_has_a_line(folder: Path) -> None:
     loaded = load(Sources(str(folder), flags={"app": "a:b"}))
     shown = {line.field for line in lines(loaded)}
-    assert shown == {leaf.dotted for leaf in shape().leaves.values() if not leaf.kinds or "spare" in leaf.kinds}
+    assert shown == {leaf.dotted for leaf in shape().leaves.values() if not leaf.kinds or "demand" in leaf.kinds}
 
 
 def test_a_long_value_pushes_only_its_own_origin() -> None:

@@ -154,7 +154,7 @@ def test_help_names_each_flag_with_its_text(prefork: Prefork, monkeypatch: pytes
     assert done.code == 0
     assert "--pool.max-workers --max-workers N Most workers, booting and draining ones included. " in text
     assert "--config -c FILE The config file. Left out: ./prefork.toml, if it is there." in text
-    assert "--pool.sizing.kind --kind spare|static|demand How many workers are needed. Default: spare." in text
+    assert "--pool.sizing.kind --kind spare|static|demand How many workers are needed. Default: demand." in text
     assert "--listen URL" in text
     assert "APP What is served: module:attribute or file.py:attribute." in text
 

@@ -63,7 +63,7 @@ IN_A_FILE = {
     ),
     "a key of another kind": (
         "[pool.sizing]\nworkers = 3",
-        'pool.sizing.workers: it belongs to kind = "static", and the kind is "spare" (the default)',
+        'pool.sizing.workers: it belongs to kind = "static", and the kind is "demand" (the default)',
     ),
     "a kind that is almost right": (
         '[pool.sizing]\nkind = "sttic"',

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork import SpareSizing, StaticSizing
+from prefork import DemandSizing, SpareSizing, StaticSizing
 from prefork.errors import AppError, ConfigError
 from prefork.layers import Sources, require_app
 from prefork.layers.shape import shape
@@ -78,8 +78,10 @@ def test_another_kind_than_the_default_drops_them_too(project: Project) -> None:
 
 
 def test_the_same_kind_keeps_them(project: Project) -> None:
-    project.write("prefork.toml", APP + "[pool.sizing]\nmin_spare = 2\n")
+    project.write("prefork.toml", APP + '[pool.sizing]\nkind = "spare"\nmin_spare = 2\n')
     assert project.load(environ={"PREFORK_POOL_SIZING_KIND": "spare"}).config.pool.sizing == SpareSizing(min_spare=2)
+    project.write("prefork.toml", APP + "[pool.sizing]\nmin_spare = 2\n")
+    assert project.load(environ={"PREFORK_POOL_SIZING_KIND": "demand"}).config.pool.sizing == DemandSizing(min_spare=2)
 
 
 def test_a_file_s_relative_paths_are_relative_to_it(project: Project) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from prefork.journal.entries import Entry, Look
 from prefork.journal.traffic import sessions_of
-from prefork.policy.config import PoolConfig
+from prefork.policy.config import PoolConfig, SpareSizing
 from prefork.policy.engine import decide
 from prefork.policy.model import PoolView
 from prefork.policy.units import NS
@@ -17,7 +17,7 @@ from prefork.simulation import Exponential, Flash, Host, Poisson, Recorded, Traf
 if TYPE_CHECKING:
     from prefork.policy.memory import Memory, Plan
 
-POOL = PoolConfig(max_workers=40, max_sessions=2)
+POOL = PoolConfig(max_workers=40, max_sessions=2, sizing=SpareSizing())
 
 
 def recorded(traffic: Traffic) -> tuple[list[Entry], float]:

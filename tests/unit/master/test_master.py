@@ -36,7 +36,7 @@ def test_a_pool_starts_with_as_many_workers_as_it_is_told() -> None:
 
 
 def test_a_burst_has_newcomers_that_serve_within_ten_milliseconds() -> None:
-    master = FakeMaster(min_workers=2, max_workers=40, max_sessions=1)
+    master = FakeMaster(min_workers=2, max_workers=40, max_sessions=1, sizing={"kind": "spare"})
     master.kernel.after(SECOND, lambda: [master.kernel.connect() for _ in range(32)])
     held: list[int] = []
     master.kernel.after(

@@ -7,7 +7,7 @@ import pytest
 from prefork.policy.census import Census, take_census
 from prefork.policy.config import PoolConfig
 from prefork.policy.limits import Limits
-from prefork.policy.model import Owner, WorkerId
+from prefork.policy.model import Owner, WorkerId, WorkerView
 from tests.unit.policy.pools import booting, busy, serving
 
 ONE = busy(1)
@@ -51,7 +51,25 @@ def test_with_one_member_less_there_are_fewer_places(worker: object, places: int
 def test_with_a_successor_there_is_a_spare_more_and_the_places_of_the_old_one_less() -> None:
     assert summary(census(4).replaced(ONE)) == ([1, 3, 5], [2, 4, 1], 3, 3, 13)
     assert census(4).replaced(ONE).places == 12
+    assert (census(4).replaced(ONE).open, census(4).replaced(ONE).booting) == (3, census(4).booting + 1)
     assert summary(census(0).replaced(ONE)) == ([1, 3, 5], [2, 4, 1], 3, 3, 13)
+
+
+@pytest.mark.parametrize("cap", [0, 1, 4])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (TWO, TWO._replace(paused_by=frozenset({Owner.POLICY}))),
+        (TWO._replace(paused_by=frozenset({Owner.POLICY})), TWO),
+        (FOUR, FOUR._replace(spent=True)),
+    ],
+)
+def test_with_a_member_that_has_changed_all_is_as_if_it_were_counted_so(
+    old: WorkerView, new: WorkerView, cap: int
+) -> None:
+    limits = Limits.of(PoolConfig(max_sessions=cap))
+    changed, counted = take_census([ONE, old], 0, limits).changed(old, new), take_census([ONE, new], 0, limits)
+    assert changed._replace(members=counted.members) == counted
 
 
 @pytest.mark.parametrize(

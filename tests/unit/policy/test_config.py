@@ -17,7 +17,7 @@ from prefork.policy.config import (
     SpareSizing,
     StaticSizing,
 )
-from prefork.policy.limits import Limits, explain
+from prefork.policy.limits import Limits, arithmetic, explain
 from prefork.policy.memory import Memory
 from prefork.policy.units import NS
 
@@ -158,6 +158,11 @@ def test_what_contradicts_is_refused_by_name(fields: dict[str, Any], message: st
     assert message_of(**fields) == message
 
 
+def test_a_pool_that_follows_its_load_may_sleep_and_keep_no_spare() -> None:
+    config = PoolConfig.model_validate({"min_workers": 0, "sizing": {"kind": "demand", "max_spare": 0}})
+    assert Limits.of(config).max_spare == 0
+
+
 TIMEOUTS = ["heartbeat_interval", "heartbeat_timeout", "import_timeout", "boot_timeout", "drain_timeout"]
 
 
@@ -224,7 +229,7 @@ def rows(config: PoolConfig) -> dict[str, tuple[str, str]]:
 
 
 def test_explain_tells_each_number_and_where_it_comes_from() -> None:
-    told = rows(PoolConfig(min_workers=4, recycle=RecycleConfig(max_rss="256MiB", max_age="1h")))
+    told = rows(PoolConfig(min_workers=4, sizing=SpareSizing(), recycle=RecycleConfig(max_rss="256MiB", max_age="1h")))
     assert told["min_workers"] == ("4", "")
     assert told["start_workers"] == ("4", "min_workers")
     assert told["sizing.min_spare"] == ("4", "min_workers")
@@ -240,6 +245,28 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     assert rows(PoolConfig(max_workers=9, sizing=StaticSizing(workers=5)))["max_workers"] == ("9", "")
     assert rows(PoolConfig(max_workers=1))["min_workers"] == ("1", "max_workers")
     assert rows(PoolConfig(sizing=SpareSizing(max_spare=9)))["sizing.max_spare"] == ("9", "")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(
+            PoolConfig(),
+            "busy loops / 0.7, and 1 more while somebody waits; 2 to 20 workers, kept for 30s",
+            id="no cap",
+        ),
+        pytest.param(
+            PoolConfig(min_workers=3, max_sessions=10, sizing=DemandSizing(headroom=1.5, hold=60)),
+            "(arrivals a second * session time + 1.5 standard deviations, one birth ahead) / 10 sessions each; "
+            "3 to 20 workers, kept for 1m",
+            id="a cap",
+        ),
+        pytest.param(PoolConfig(sizing=SpareSizing()), "", id="spare"),
+        pytest.param(PoolConfig(sizing=StaticSizing()), "", id="static"),
+    ],
+)
+def test_the_arithmetic_of_demand_in_words(config: PoolConfig, expected: str) -> None:
+    assert arithmetic(config) == expected
 
 
 TIMES = (
@@ -267,6 +294,28 @@ CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("cras
     [
         pytest.param(
             PoolConfig(),
+            [
+                ("min_workers", "2", ""),
+                ("max_workers", "20", ""),
+                ("start_workers", "2", "min_workers"),
+                ("max_sessions", "no limit", ""),
+                *TIMES,
+                ("sizing.kind", "demand", ""),
+                ("sizing.headroom", "1", ""),
+                ("sizing.hold", "30s", ""),
+                ("sizing.target_wait", "50ms", ""),
+                ("sizing.saturation", "0.01", ""),
+                ("sizing.min_spare", "no limit", ""),
+                ("sizing.max_spare", "no limit", ""),
+                *OFF,
+                ("recycle.max_surge", "5", ""),
+                ("crash.burst", "60", "3 * max_workers, at least 5"),
+                *CRASH,
+            ],
+            id="the default is demand",
+        ),
+        pytest.param(
+            PoolConfig(sizing=SpareSizing()),
             [
                 ("min_workers", "2", ""),
                 ("max_workers", "20", ""),

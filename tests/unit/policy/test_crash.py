@@ -137,7 +137,7 @@ def test_births_after_exits(view: PoolView, memory: Memory, expected: list[str])
 
 
 TWO = PoolConfig(min_workers=2, max_workers=4, sizing=SpareSizing(min_spare=2, max_spare=4), crash=CrashConfig(burst=2))
-NONE = PoolConfig(min_workers=0, max_workers=4, crash=CrashConfig(burst=2))
+NONE = PoolConfig(min_workers=0, max_workers=4, sizing=SpareSizing(), crash=CrashConfig(burst=2))
 DEBT = STARTED._replace(outside_spent_ns=s(202))
 
 

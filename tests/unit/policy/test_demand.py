@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefork.policy.config import DemandSizing, PoolConfig, SpareSizing, StaticSizing
+from prefork.policy.config import DemandSizing, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.demand import Load, called_for, mean, variance
 from prefork.policy.estimates import Estimates
 from prefork.policy.limits import UNBOUNDED, Limits
@@ -207,7 +207,29 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             id="one for whom somebody waits is no spare",
         ),
         pytest.param(
+            sized(1, 9, 10, headroom=0, min_spare=1),
+            of(serving(1, sessions=8), serving(2, sessions=7)),
+            CALM,
+            ["spawn demand"],
+            id="spare beside the workers that the sessions would fill",
+        ),
+        pytest.param(
+            sized(1, 9, 10, headroom=0, max_spare=0),
+            of(busy(1), queue=15),
+            learnt(rate=900 * MICRO),
+            ["spawn demand"] * 2,
+            id="and beside those that the queue would",
+        ),
+        pytest.param(
             sized(1, 9, 0, min_spare=1), of(busy(1)), CALM, ["spawn demand"], id="without a cap, a spare is idle"
+        ),
+        pytest.param(sized(1, 9, 0, min_spare=1), of(busy(1), serving(2)), CALM, [], id="and that one is enough"),
+        pytest.param(
+            sized(0, 9, 1, headroom=0),
+            of(busy(1, paused_by=OPERATOR), queue=1),
+            learnt(session_ns=0),
+            ["spawn demand"],
+            id="somebody, even if a place would be free before a birth is over",
         ),
         pytest.param(
             sized(1, 9, 0, max_spare=1), of(busy(1)), learnt(busy=9 * MICRO), ["spawn demand"], id="nor too many"
@@ -244,7 +266,11 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
         pytest.param(
             ONE_EACH, of(*IDLE_20), CALM, ["retire 1 surplus", "retire 2 surplus"], id="a tenth goes at a time"
         ),
+        pytest.param(ONE_EACH, of(*IDLE_20[:15]), CALM, ["retire 1 surplus"], id="rounded down"),
         pytest.param(ONE_EACH, of(*IDLE_20[:4]), CALM, ["retire 1 surplus"], id="at least one"),
+        pytest.param(
+            ONE_EACH, of(*IDLE_20[:4], booting(5)), CALM, ["retire 1 surplus"], id="nobody goes who still boots"
+        ),
         pytest.param(sized(0, 9, 1), of(serving(1)), CALM, ["retire 1 surplus"], id="min 0: down to nobody"),
         pytest.param(
             sized(0, 9, 1), of(serving(1), queue=1), learnt(session_ns=0, ended=10**12), [], id="not while one waits"
@@ -359,6 +385,14 @@ def test_who_is_called_and_who_goes(config: PoolConfig, view: PoolView, memory: 
     assert said(plan_for(config, view, memory)) == expected
 
 
+@pytest.mark.parametrize(("places", "births"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 4)], ids=str)
+def test_a_loop_that_holds_fewer_sessions_than_max_sessions_has_fewer_places(places: int | None, births: int) -> None:
+    """Two workers hold two each, and four wait."""
+    view = pool(serving(1, sessions=2), serving(2, sessions=2), queue=4, places=places)
+    plan = plan_for(TEN_EACH, view, learnt(session_ns=s(1000), ended=1))
+    assert [line for line in said(plan) if "withheld" not in line] == ["spawn demand"] * births
+
+
 def test_start_workers_are_kept_for_hold() -> None:
     config = PoolConfig(min_workers=1, start_workers=3, max_workers=9, sizing=DemandSizing(hold=10))
     first = plan_for(config, pool(), Memory(ever_ready=True, generation=1, newest_mold=1))
@@ -383,6 +417,32 @@ def test_a_paused_worker_that_is_empty_is_looked_at_when_the_growth_is_past() ->
     assert said(plan) == ["resume 2 static_size"]
     assert plan.next_check_at == NOW + s(1)
     assert plan.memory.demand.grew_at == NOW
+    grown = STARTED._replace(demand=Estimates(grew_at=NOW - s(0.5)))
+    later = plan_for(static, of(busy(1), busy(2), serving(3, paused_by=POLICY)), grown)
+    assert later.next_check_at == NOW + s(0.5)
+
+
+def test_while_one_waits_the_load_is_looked_at_as_often_as_that_may_last() -> None:
+    assert plan_for(ONE_EACH, of(serving(1), queue=1), CALM).next_check_at == NOW + s(0.05)
+
+
+def test_a_surplus_is_remembered_for_the_second_in_which_no_other_goes() -> None:
+    plan = plan_for(ONE_EACH, of(*IDLE_20[:4]), CALM)
+    assert said(plan) == ["retire 1 surplus"]
+    assert plan.memory.demand.shrank_at == NOW
+
+
+def test_whom_the_plan_pauses_is_no_longer_one_over_min_workers() -> None:
+    """So nobody is looked at for having been idle for too long."""
+    config = TEN_EACH.model_copy(update={"recycle": RecycleConfig(max_idle=0.5)})
+    plan = plan_for(config, of(busy(1), busy(2)), CALM)
+    assert said(plan) == ["pause 1 surplus"]
+    assert plan.next_check_at == NOW + s(0.9)
+
+
+def test_who_goes_for_being_idle_is_not_told_again_as_surplus() -> None:
+    config = ONE_EACH.model_copy(update={"recycle": RecycleConfig(max_idle=105)})
+    assert said(plan_for(config, of(*IDLE_20[:5]), CALM)) == ["retire 5 max_idle", "retire 1 surplus"]
 
 
 def test_another_kind_of_sizing_forgets_the_load() -> None:
@@ -398,6 +458,8 @@ def test_a_sample_is_taken_before_anybody_is_called() -> None:
     assert plan.memory.demand.grew_at == NOW
     assert plan.memory.demand.demand == 1
     assert plan_for(NO_CAP, of(busy(1), queue=1), LATE).memory.demand.demand == 1
+    assert plan_for(ONE_EACH, of(serving(1)), LATE).memory.demand.demand == 0
+    assert plan_for(sized(0, 9, 1), of(serving(1)), LATE).memory.demand.needs == ((NOW, 0),)
 
 
 def test_figures_of_demand() -> None:
@@ -414,6 +476,8 @@ def test_figures_of_demand() -> None:
     }
     busier = plan_for(NO_CAP, of(busy(1)), learnt(busy=900_000)).decisions[0]
     assert dict(busier.because.figures) == {"need": 2, "open": 1, "busy_workers": 1, "busy_micro": 900_000, "queue": 0}
+    busier = plan_for(NO_CAP, of(busy(1), serving(2)), learnt(busy=1_900_000)).decisions[0]
+    assert dict(busier.because.figures)["busy_workers"] == 1
     plan = plan_for(ONE_EACH, of(busy(1), booting(2), queue=9), CALM)
     assert dict(plan.withheld[0].because.figures) == {"wanted": 8, "open": 2, "booting": 1, "unborn": 0}
     gone = plan_for(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=2, needs=((NOW, 3),))).decisions[0]

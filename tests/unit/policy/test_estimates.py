@@ -88,6 +88,10 @@ def test_the_mean_session_time_is_session_time_over_completions() -> None:
 def test_session_time_of_a_long_gap_was_spent_evenly_over_it() -> None:
     learnt = learn(SEEN, totals(held_ns=s(5 + 3600)), NOW + s(3600))
     assert learnt.session_ns == pytest.approx(s(30 / math.log(2)), rel=1e-6)
+    minute, x = learn(SEEN, totals(held_ns=s(5 + 60)), NOW + s(60)), 2 * math.log(2)
+    assert minute.session_ns == pytest.approx(s(60) * (1 - math.exp(-x)) / x, rel=1e-6)
+    second, x = learn(SEEN, totals(held_ns=s(6)), NOW + s(1)), math.log(2) / 30
+    assert second.session_ns == pytest.approx(s(1) * (1 - math.exp(-x)) / x, rel=2e-4)
     short = learn(SEEN, totals(held_ns=s(6)), NOW + 1000)
     assert short.session_ns == pytest.approx(s(1), rel=1e-6)
 

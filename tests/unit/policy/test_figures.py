@@ -109,7 +109,7 @@ def test_figures_about_one_worker_or_mold(view: PoolView, expected: Told) -> Non
     assert told(plan_for(ROOM, view)) == expected
 
 
-TWO = PoolConfig(min_workers=2, max_workers=4, crash=CrashConfig(burst=2))
+TWO = PoolConfig(min_workers=2, max_workers=4, sizing=SpareSizing(), crash=CrashConfig(burst=2))
 DEGRADED = STARTED._replace(degraded_at=NOW - s(20), probe_at=NOW + s(3), failed_probes=4)
 PROBE = DEGRADED._replace(probe_at=NOW)
 TOKENS = {"crash_burst": 2, "failed_probes": 4, "probes": 0, "wait_ns": 0}

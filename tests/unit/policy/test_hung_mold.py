@@ -23,6 +23,12 @@ YOUNGER = MoldView(1, MoldPhase.READY, NOW - 20 * NS)
         pytest.param(booting(1, ago=30), MOLD, STUCK[1:], id="born: it is the worker that hangs"),
         pytest.param(booting(1, ago=30, born=False), ENDING, STUCK[1:], id="nobody is told twice"),
         pytest.param(booting(1, ago=30, born=False), YOUNGER, STUCK[1:], id="another mold was asked for it"),
+        pytest.param(
+            booting(1, ago=90, born=False, boot_at=NOW - s(29)), MOLD, [], id="its mold bore others meanwhile"
+        ),
+        pytest.param(booting(1, ago=90, born=False, boot_at=NOW - s(30)), MOLD, STUCK, id="but then no more"),
+        pytest.param(booting(1, ago=90, boot_at=NOW - s(29)), MOLD, [], id="it had to wait for its turn"),
+        pytest.param(booting(1, ago=90, boot_at=NOW - s(30)), MOLD, STUCK[1:], id="and had time enough since"),
     ],
 )
 def test_a_mold_is_ended_when_a_birth_has_waited_for_boot_timeout(
@@ -40,3 +46,7 @@ def test_a_frozen_host_ends_no_mold() -> None:
 def test_the_look_comes_when_the_birth_has_waited_for_long_enough() -> None:
     plan = plan_for(CONFIG, pool(booting(1, ago=10, born=False), booting(2, ago=5)))
     assert plan.next_check_at == NOW + s(20)
+    plan = plan_for(
+        CONFIG, pool(booting(1, ago=90, born=False, boot_at=NOW - s(4)), booting(2, 90, boot_at=NOW - s(2)))
+    )
+    assert plan.next_check_at == NOW + s(26)

@@ -13,7 +13,7 @@ SPARE = PoolConfig(min_workers=2, max_workers=5, sizing=SpareSizing(min_spare=2,
 STATIC = PoolConfig(min_workers=1, max_workers=5, sizing=StaticSizing(workers=3))
 CAP_TEN = PoolConfig(min_workers=2, max_workers=9, max_sessions=10, sizing=SpareSizing(min_spare=2, max_spare=9))
 CAP_ONE = PoolConfig(min_workers=2, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=2, max_spare=9))
-ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1)
+ASLEEP = PoolConfig(min_workers=0, max_workers=9, max_sessions=1, sizing=SpareSizing())
 LOWERED = PoolConfig(min_workers=1, max_workers=1)
 OPERATOR = frozenset({Owner.OPERATOR})
 WATCHED = STARTED._replace(window_since=NOW - s(30), window=((NOW - s(30), 5),))
@@ -174,6 +174,12 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
             id="what is older than hold is forgotten",
         ),
         pytest.param(
+            pool(*map(serving, range(1, 6))),
+            WATCHED._replace(window=((NOW - s(30) + 1, 3), (NOW - s(3), 5))),
+            [],
+            id="to the nanosecond",
+        ),
+        pytest.param(
             pool(*map(serving, range(1, 6)), serving(6, paused_by=OPERATOR)),
             WATCHED._replace(window=((NOW - s(9), 9),)),
             ["retire 1 surplus", "retire 2 surplus"],
@@ -195,6 +201,13 @@ def test_the_pool_is_sized(config: PoolConfig, view: PoolView, expected: list[st
 )
 def test_surplus_is_judged_on_the_least_spares_over_hold(view: PoolView, memory: Memory, expected: list[str]) -> None:
     assert said(plan_for(SPARE, view, memory)) == expected
+
+
+def test_spares_of_which_hold_has_seen_too_few_for_this_queue_are_no_surplus() -> None:
+    config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=SpareSizing(min_spare=1, max_spare=2))
+    view, memory = pool(*map(serving, range(1, 9)), queue=4), WATCHED._replace(window=((NOW - s(9), 5),))
+    assert said(plan_for(config, view, memory)) == []
+    assert said(plan_for(config, view._replace(queue=3), memory)) == ["retire 1 surplus"]
 
 
 def test_spares_that_a_queue_asks_for_are_no_surplus() -> None:

@@ -9,7 +9,7 @@ from prefork.policy.model import KillStep, Owner, Phase, PoolView, WorkerId, Wor
 from tests.unit.policy.pools import NOW, STARTED, booting, busy, draining, killed, plan_for, pool, s, said, serving
 
 KEPT = SpareSizing(max_spare=20)
-ROOM = PoolConfig(min_workers=0, max_workers=9, recycle=RecycleConfig(hard_rss="2GB"))
+ROOM = PoolConfig(min_workers=0, max_workers=9, sizing=SpareSizing(), recycle=RecycleConfig(hard_rss="2GB"))
 QUIET = {"heard_at": NOW - s(30)}
 
 

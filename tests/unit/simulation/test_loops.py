@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.policy.config import DemandSizing, PoolConfig
+from prefork.policy.config import PoolConfig
 from prefork.policy.engine import decide
 from prefork.policy.model import PoolView, Reason
 from prefork.policy.units import NS
@@ -79,7 +79,7 @@ def test_the_view_has_the_busy_time_up_to_the_look() -> None:
 def test_the_default_config_grows_to_what_keeps_loops_busy_for_seven_tenths() -> None:
     """60 sessions of a twentieth each are three loops' time: five workers."""
     step = Step(before=0, after=60, at="10s", lasts="5m", length=Exponential("1s"))
-    run = simulate(PoolConfig(sizing=DemandSizing()), step)
+    run = simulate(PoolConfig(), step)
     assert run.workers.at(9 * NS) == 2
     assert 5 <= run.workers.at(299 * NS) <= 6
     assert run.count(Reason.DEMAND) > 0

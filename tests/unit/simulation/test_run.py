@@ -74,7 +74,8 @@ def test_a_run_that_cannot_tell_says_so() -> None:
 
 
 def test_decisions_come_with_their_instant_reason_and_newcomer() -> None:
-    run = simulate(PoolConfig(min_workers=0, max_workers=2, max_sessions=1), listed((500, 10)), host=PROMPT)
+    config = PoolConfig(min_workers=0, max_workers=2, max_sessions=1, sizing=SpareSizing())
+    run = simulate(config, listed((500, 10)), host=PROMPT)
     spawn = run.decisions[-1]
     assert spawn.at == 0.5
     assert spawn.decision.because == Because(
