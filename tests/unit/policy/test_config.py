@@ -252,7 +252,7 @@ def test_explain_tells_each_number_and_where_it_comes_from() -> None:
     [
         pytest.param(
             PoolConfig(),
-            "busy loops / 0.7, and 1 more while somebody waits; 2 to 20 workers, kept for 30s",
+            "busy loops / 0.7, and 1 more while somebody waits; 2 to 20 workers, kept for 1m",
             id="no cap",
         ),
         pytest.param(
@@ -302,7 +302,7 @@ CRASH = (("crash.refill", "10s", ""), ("crash.healthy_after", "30s", ""), ("cras
                 *TIMES,
                 ("sizing.kind", "demand", ""),
                 ("sizing.headroom", "1", ""),
-                ("sizing.hold", "30s", ""),
+                ("sizing.hold", "1m", ""),
                 ("sizing.target_wait", "50ms", ""),
                 ("sizing.saturation", "0.01", ""),
                 ("sizing.min_spare", "no limit", ""),

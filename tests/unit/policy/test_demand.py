@@ -385,12 +385,13 @@ def test_who_is_called_and_who_goes(config: PoolConfig, view: PoolView, memory: 
     assert said(plan_for(config, view, memory)) == expected
 
 
-@pytest.mark.parametrize(("places", "births"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 4)], ids=str)
-def test_a_loop_that_holds_fewer_sessions_than_max_sessions_has_fewer_places(places: int | None, births: int) -> None:
-    """Two workers hold two each, and four wait."""
+@pytest.mark.parametrize(("places", "missing"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 4)], ids=str)
+def test_a_loop_that_holds_fewer_sessions_than_max_sessions_has_fewer_places(places: int | None, missing: int) -> None:
+    """Two workers hold two each, and four wait; a mold is given two births at a time."""
     view = pool(serving(1, sessions=2), serving(2, sessions=2), queue=4, places=places)
     plan = plan_for(TEN_EACH, view, learnt(session_ns=s(1000), ended=1))
-    assert [line for line in said(plan) if "withheld" not in line] == ["spawn demand"] * births
+    assert [line for line in said(plan) if "withheld" not in line] == ["spawn demand"] * min(2, missing)
+    assert len(plan.decisions) + sum(each.count for each in plan.withheld) == missing
 
 
 def test_start_workers_are_kept_for_hold() -> None:
