@@ -385,7 +385,7 @@ def test_who_is_called_and_who_goes(config: PoolConfig, view: PoolView, memory: 
     assert said(plan_for(config, view, memory)) == expected
 
 
-@pytest.mark.parametrize(("places", "missing"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 4)], ids=str)
+@pytest.mark.parametrize(("places", "missing"), [(None, 0), (10, 0), (0, 0), (-1, 0), (2, 2), (1, 6)], ids=str)
 def test_a_loop_that_holds_fewer_sessions_than_max_sessions_has_fewer_places(places: int | None, missing: int) -> None:
     """Two workers hold two each, and four wait; a mold is given two births at a time."""
     view = pool(serving(1, sessions=2), serving(2, sessions=2), queue=4, places=places)
