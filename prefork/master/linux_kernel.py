@@ -27,7 +27,7 @@ from prefork.master.family import ended_children
 from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
 from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold, starved_ns
-from prefork.master.signals import SignalInbox
+from prefork.master.signals import SignalInbox, after_signals
 from prefork.master.slots import Slots
 from prefork.master.totals import totals_at_death
 from prefork.policy.model import WorkerId
@@ -70,14 +70,16 @@ class LinuxKernel:
 
     def wait(self, until: int | None) -> list[Fact]:
         if not self._facts:
-            deadlines = (until, self.control.next_deadline() if self.control is not None else None)
-            self._poller.poll(min((each for each in deadlines if each is not None), default=None))
+            known = (until, self.control.next_deadline() if self.control is not None else None)
+            self._poller.poll(min((each for each in known if each is not None), default=None))
             self.wakeups += 1
+            if self._signals.came:  # while epoll was about to return: that is no event of this wait
+                self._signalled(0)
         if self.control is not None:
             self._facts += self.control.asked
             self.control.asked.clear()
             self.control.expire(time.monotonic_ns())
-        facts, self._facts = self._facts, []
+        facts, self._facts = sorted(self._facts, key=after_signals), []
         return facts
 
     def _signalled(self, _mask: int) -> None:

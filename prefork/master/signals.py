@@ -34,6 +34,11 @@ def hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, OPERATORS)
 
 
+def after_signals(fact: object) -> bool:
+    """Sorts the operator's word first: who stops a pool doesn't want it to listen in the same breath."""
+    return not isinstance(fact, Signalled)
+
+
 class SignalInbox:
     """Installed from construction to `close`, which restores every handler and the mask that it found.
 
@@ -52,6 +57,11 @@ class SignalInbox:
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._counts[signum] += 1
+
+    @property
+    def came(self) -> bool:
+        """There is something to drain."""
+        return bool(self._counts)
 
     def drain(self) -> list[Signalled]:
         """What came since the last call, by signal number; the pipe is empty afterwards."""

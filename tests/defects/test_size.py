@@ -9,7 +9,10 @@ from contextlib import ExitStack
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from prefork import PoolConfig, RecycleConfig, SpareSizing
+import pytest
+
+from prefork import DemandSizing, PoolConfig, RecycleConfig, SpareSizing
+from prefork.policy.demand import MOLD_AHEAD
 from prefork.policy.engine import decide
 from prefork.policy.model import Phase, Retire, Spawn
 from prefork.policy.units import NS
@@ -21,6 +24,7 @@ from tests.unit.policy.pools import STARTED, busy, draining, pool, said
 from tests.unit.policy.pools import serving as idle
 
 if TYPE_CHECKING:
+    from prefork.policy.config import Sizing
     from tests.live import Start
 
 
@@ -174,11 +178,15 @@ def test_17_a_burst_is_served_at_once(prefork_pool: Start) -> None:
     assert time.monotonic() - began < 3
 
 
-def test_17_a_burst_is_answered_in_the_same_look() -> None:
-    """The seed: births came with the next tick, 5 to 9 s later with defaults."""
-    world = started(PoolConfig(max_sessions=1))
+@pytest.mark.parametrize(
+    ("sizing", "most"),
+    [pytest.param(SpareSizing(), 18, id="spare"), pytest.param(DemandSizing(), MOLD_AHEAD, id="demand")],
+)
+def test_17_a_burst_is_answered_in_the_same_look(sizing: Sizing, most: int) -> None:
+    """The seed: births came with the next tick, 5 to 9 s later with defaults. Demand keeps a mold's line short."""
+    world = started(PoolConfig(max_sessions=1, sizing=sizing))
     for name in world.ids(Phase.SERVING):
         world.sessions(name, 1)
     world.goal(queue=18)
     births = [decision for decision in world.look().decisions if isinstance(decision, Spawn)]
-    assert len(births) == 18
+    assert len(births) == most

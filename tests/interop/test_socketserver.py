@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -30,8 +29,8 @@ def program(handler: str, cwd: Path) -> Iterator[str]:
     command = [sys.executable, str(PROGRAM), handler]
     with subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert select.select([process.stderr], [], [], DEADLINE_S)[0]
-        found = re.search(r"listening on (\S+)", process.stderr.readline())
+        said = (re.search(r"listening on (\S+)", line) for line in process.stderr)
+        found = next(filter(None, said), None)
         try:
             assert found is not None
             yield found[1]

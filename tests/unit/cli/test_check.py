@@ -44,7 +44,7 @@ def test_each_number_says_where_it_comes_from(prefork: Prefork, folder: Path, mo
 
 
 def test_the_arithmetic_of_demand_is_shown(prefork: Prefork) -> None:
-    by_loops = "busy loops / 0.7, and 1 more while somebody waits; 3 to 20 workers, kept for 30s"
+    by_loops = "busy loops / 0.7, and 1 more while somebody waits; 3 to 20 workers, kept for 1m"
     rows = _lines(prefork("check", "echo.py:Echo", "--min-workers", "3").out)
     assert rows["pool.sizing.kind"] == ("demand", f"default: {by_loops}")
     by_places = "(arrivals a second * session time + 2 standard deviations, one birth ahead) / 10 sessions each"
