@@ -46,7 +46,7 @@ coverage: setup
 	$(RUN)/coverage report
 
 tests: setup system
-	$(RUN)/python -m pytest --numprocesses auto --dist worksteal
+	$(RUN)/python -m pytest --numprocesses $$((2 * $$(nproc))) --dist worksteal  # two a core: they wait a lot
 
 test-all:
 	@for version in 3.11 3.12 3.13; do \

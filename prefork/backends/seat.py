@@ -37,16 +37,21 @@ LONGEST_WAIT_MS: Final = 3_600_000
 class Desk:
     """One session's at a time."""
 
-    def __init__(self, crew: Crew) -> None:
-        """Raises OSError when no descriptor is free, or nobody to sit here."""
+    def __init__(self, crew: Crew, *, hires: bool = True) -> None:
+        """`hires`: somebody more, to sit here. Raises OSError when no descriptor is free, or nobody more."""
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            crew.hire()
+            if hires:
+                crew.hire()
         except OSError:
             os.close(self._bell)
             raise
         self.poller = crew.poller()
         self.poller.register(self._bell, POLLIN)
+
+    def close(self) -> None:
+        """Give its descriptor back; nobody sits here."""
+        os.close(self._bell)
 
     def wake(self) -> None:
         """Make the thread turn; from any other one."""
@@ -84,12 +89,27 @@ class SeatTurns(CrewTurns):
         super().__init__(host, tether, listeners, crew)
         self.desks: list[Desk] = []
         """Those that are free."""
+        self._unseated = 0
+        """Of the crew, who were hired for a desk that is gone."""
 
     def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
-        """Take a connection, if there is a desk for it; those in this epoll, which shake hands, have theirs to come."""
-        if len(self.desks) <= len(self.links):
-            self.desks.append(Desk(self.crew))
-        return super().accept(listener, family)
+        """Take a connection, if there is a desk for it; those in this epoll, which shake hands, have theirs to come.
+
+        One made for a connection that isn't had goes again, for its descriptor may be the one that is missing: the desk
+        of a session that is just ending comes back later than its connection's descriptor.
+        """
+        if fresh := len(self.desks) <= len(self.links):
+            self.desks.append(Desk(self.crew, hires=not self._unseated))
+            self._unseated = max(0, self._unseated - 1)
+        try:
+            return super().accept(listener, family)
+        except BlockingIOError:
+            raise
+        except OSError:
+            if fresh:
+                self.desks.pop().close()
+                self._unseated += 1
+            raise
 
     def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Seat:
         """A seat for the connection."""
