@@ -259,6 +259,7 @@ def journal(options: Options) -> list[Row]:
             pool_config = PoolConfig.model_validate({"min_workers": 2, "max_workers": 2})
             shadow = str(candidate) if "shadow" in kind else None
             with running(EchoStream, pool=pool_config, journal=config, shadow=shadow) as pool:
+                time.sleep(0.5)  # until the scribe is up: its start is no connection's
                 pids = (pool.pid, *_children(pool.pid))
                 served = Served(pool.address[1], pids)
                 costs.append(load(options.folder, served, "conn", 64, options.seconds).cpu_us)
