@@ -68,9 +68,9 @@ class Served:
         self._kind = kind
         self._handler = handler
 
-    def __call__(self, connection: socket.socket) -> None:
+    def __call__(self, _connection: socket.socket, /) -> None:
         """For what asks whether it can be called; a worker runs `code`."""
-        raise NotImplementedError
+        raise TypeError("handlers of a server are run by its workers, as code() says")
 
     def code(self, stop: Callable[[], None]) -> Code:
         """What a session runs: as `socketserver` does, with a server for each listener."""

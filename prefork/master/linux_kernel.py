@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from prefork.master.listeners import Listener, Queue
 
 
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT
+
+
 class LinuxKernel:
     """Callbacks of its one epoll turn readiness into facts. `close` leaves no process, descriptor or handler behind."""
 
@@ -353,16 +356,16 @@ class LinuxKernel:
     def listen(self) -> list[str]:
         open_all(self._listeners)
         for index, each in enumerate(self._listeners):
-            self.watch(each.socket.fileno(), select.EPOLLIN | select.EPOLLONESHOT, partial(self._arrived, index))
+            self.watch(each.socket.fileno(), _ONCE, partial(self._arrived, index))
         return [each.url for each in self._listeners]
 
     def queues(self) -> list[Queue]:
         return [listener.queue() for listener in self._listeners]
 
     def arm(self, listener: int) -> None:
-        sock = self._listeners[listener].socket
-        if sock.fileno() >= 0 and not self._listeners[listener].shut_down:
-            self._poller.change(sock.fileno(), select.EPOLLIN | select.EPOLLONESHOT)
+        each = self._listeners[listener]
+        if each.socket.fileno() >= 0 and not each.shut_down:
+            self._poller.change(each.socket.fileno(), _ONCE)
 
     def _arrived(self, listener: int, _mask: int) -> None:
         self._facts.append(ListenerReadable(listener))
@@ -385,13 +388,8 @@ class LinuxKernel:
         if self.control is not None:
             self.control.close()
         for process in (*self._workers.values(), *self._molds.values()):
-            process.signal(signal.SIGKILL)
-            process.close_channel()
-            if process.pidfd is not None:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
-                os.close(process.pidfd)
-        for worker in list(self._unborn):
+            process.destroy()
+        for worker in [*self._unborn]:
             self._family.end_holders(self._workers[worker].end, self._ids_by_pid)
             self._forget_unborn(worker, errno.ECHILD)
         for process in self._workers.values():

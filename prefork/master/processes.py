@@ -75,6 +75,15 @@ class Process:
         self.pid = self.pidfd = None
         return status
 
+    def destroy(self) -> None:
+        """Kill it, wait for that, and forget it."""
+        self.signal(signal.SIGKILL)
+        self.close_channel()
+        if self.pidfd is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            os.close(self.pidfd)
+
     def read(self, kinds: tuple[type, ...]) -> tuple[list[wire.Record], bool]:
         """The records of these kinds that can be read at once, and whether the channel is over (b"", ECONNRESET)."""
         records: list[wire.Record] = []
