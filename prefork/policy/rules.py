@@ -83,19 +83,16 @@ def heard_from(worker: WorkerView, at: Moment) -> int:
 
 
 def _stopping(worker: WorkerView, at: Moment, stop_by: int) -> Verdict:
-    """Everyone drains by the stop's deadline; who overstays is killed at once."""
-    if worker.phase is Phase.KILLED:
-        if worker.kill_step is KillStep.KILL or stop_by > at.now:
-            return _ladder(worker, at)
-        return Kill(worker.id, KillStep.KILL, because(Reason.STOPPING, stop_by=stop_by))
+    """Drain everyone by the stop's deadline: the ladder for who overstays it, a kill at once where it was hurried."""
     own = worker.drain_by
-    by = stop_by if own is None else min(stop_by, own)
-    if by <= at.now:
-        reason = Reason.STOPPING if own is None else Reason.OVERSTAYED_DRAIN
-        return Kill(worker.id, KillStep.KILL, because(reason, drain_by=by, late_ns=at.now - by))
-    if own == by:
-        return by
-    return Drain(worker.id, by, because(Reason.STOPPING, sessions=worker.sessions, stop_by=stop_by))
+    waits = own is not None and own <= stop_by
+    if worker.phase is Phase.KILLED and (waits or stop_by > at.now or worker.kill_step is KillStep.KILL):
+        return _ladder(worker, at)
+    if own is not None and waits:
+        return own if own > at.now else Kill(worker.id, KillStep.DUMP, _overstayed_reason(worker, at, own))
+    if stop_by <= at.now:
+        return Kill(worker.id, KillStep.KILL, because(Reason.STOPPING, stop_by=stop_by, late_ns=at.now - stop_by))
+    return Drain(worker.id, stop_by, because(Reason.STOPPING, sessions=worker.sessions, stop_by=stop_by))
 
 
 def _boot(worker: WorkerView, at: Moment) -> Verdict:

@@ -26,7 +26,7 @@ def holds(said: Decision | Withheld, seen: Seen) -> bool:
 
 def _stopping(f: Figures, _said: Decision | Withheld, seen: Seen) -> bool:
     begun = seen.view.stop_at is not None and seen.view.stop_at <= seen.now
-    late = "late_ns" not in f or (f["late_ns"] >= 0 and f["drain_by"] + f["late_ns"] == seen.now)
+    late = "late_ns" not in f or (f["late_ns"] >= 0 and f["stop_by"] + f["late_ns"] == seen.now)
     return begun and late and f.get("ending_ns", END_NS) >= END_NS
 
 

@@ -43,17 +43,17 @@ def told(plan: Plan) -> Told:
         ),
         pytest.param(
             pool(busy(1), molds=(), stop_at=NOW - s(3), stop_by=NOW - s(2)),
-            [("stopping", {"drain_by": NOW - s(2), "late_ns": s(2)})],
+            [("stopping", {"stop_by": NOW - s(2), "late_ns": s(2)})],
             id="a stop that is late kills",
         ),
         pytest.param(
             pool(draining(1, -1), **STOP),
-            [("overstayed_drain", {"drain_by": NOW - s(1), "late_ns": s(1)})],
+            [("overstayed_drain", {"late_ns": s(1), "sessions": 1})],
             id="or one that overstayed",
         ),
         pytest.param(
             pool(killed(busy(1), ago=0.1), molds=(), stop_at=NOW, stop_by=NOW),
-            [("stopping", {"stop_by": NOW})],
+            [("stopping", {"stop_by": NOW, "late_ns": 0})],
             id="a stop at once ends a ladder",
         ),
         pytest.param(pool(draining(1, -2)), [("overstayed_drain", {"late_ns": s(2), "sessions": 1})], id="overstayed"),

@@ -99,7 +99,28 @@ def test_a_worker_is_judged(worker: WorkerView, expected: list[str]) -> None:
             draining(1, None), 5, ["drain 1 stopping", "end_mold 1 stopping"], id="a drain without deadline gets one"
         ),
         pytest.param(
-            draining(1, 0), 5, ["kill 1 kill overstayed_drain", "end_mold 1 stopping"], id="an overstayed one is killed"
+            draining(1, 0),
+            5,
+            ["kill 1 dump overstayed_drain", "end_mold 1 stopping"],
+            id="an overstayed one gets the ladder",
+        ),
+        pytest.param(
+            draining(1, 0), 0, ["kill 1 dump overstayed_drain", "end_mold 1 stopping"], id="at the stop's deadline too"
+        ),
+        pytest.param(
+            draining(1, 3), 0, ["kill 1 kill stopping", "end_mold 1 stopping"], id="a hurried stop kills at once"
+        ),
+        pytest.param(
+            killed(draining(1, -0.1), ago=0.1),
+            -0.1,
+            ["end_mold 1 stopping"],
+            id="a ladder begun at the deadline goes on",
+        ),
+        pytest.param(
+            killed(draining(1, 3), ago=0.1),
+            0,
+            ["kill 1 kill stopping", "end_mold 1 stopping"],
+            id="unless it is hurried",
         ),
         pytest.param(killed(busy(1), ago=0.1), 5, ["end_mold 1 stopping"], id="a ladder goes on at its pace"),
         pytest.param(
