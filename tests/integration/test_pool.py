@@ -269,6 +269,27 @@ def test_a_drain_that_overstays_is_killed_at_the_deadline(prefork_pool: Start) -
         assert pool.wait(3) == 0
 
 
+@pytest.mark.parametrize("backend", ["selectors", "asyncio", "threads"])
+def test_at_a_stops_deadline_what_still_works_is_cancelled_and_cleans_up(prefork_pool: Start, backend: str) -> None:
+    pool = prefork_pool("tests.apps.overstays:coroutine", pool=static(1, drain_timeout="100ms"), backend=backend)
+    with Client(pool) as client:
+        assert client.hear() == "begun"
+        pool.signal(signal.SIGTERM)
+        assert pool.wait(3) == 0
+    assert "the coroutine cleaned up" in pool.log.splitlines()
+
+
+def test_at_a_stops_deadline_a_lifespan_is_shut_down(prefork_pool: Start) -> None:
+    pool = prefork_pool("tests.apps.overstays:asgi", pool=static(1, drain_timeout="100ms"), backend="asyncio")
+    with Client(pool) as client:
+        client.say("GET / HTTP/1.1\r\nHost: here\r\n\r")
+        while client.hear() != "begun":
+            pass
+        pool.signal(signal.SIGTERM)
+        assert pool.wait(3) == 0
+    assert {"the request cleaned up", "lifespan shutdown"} <= {*pool.log.splitlines()}
+
+
 def test_hup_brings_a_new_generation_without_losing_a_session(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo, pool=static(3))
     with Client(pool) as client:
