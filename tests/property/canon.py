@@ -110,9 +110,7 @@ def _stopping(world: World, check: int, at: Instant) -> Form:
     """Everybody goes: only deadlines count, and the steps of who is killed."""
     view, now = world.view, at.now
     going = [
-        _step(one, now)
-        if one.phase is Phase.KILLED
-        else (-1, -1 if one.drain_by is None else max(0, one.drain_by - now), 0)
+        (_waits(one, world), *(_step(one, now) if one.phase is Phase.KILLED else (-1, _left(one, now), 0)))
         for one in view.workers
     ]
     molds = [_mold(mold, at) for mold in view.molds if mold.phase not in (MoldPhase.FAILED, MoldPhase.GONE)]
@@ -120,13 +118,24 @@ def _stopping(world: World, check: int, at: Instant) -> Form:
     return (check, by, tuple(sorted(going)), tuple(molds))
 
 
-def _step(one: WorkerView, now: int) -> tuple[int, int, int]:
-    """Of a kill: the step, how long ago, and what it is for; nothing comes after the last."""
+def _waits(one: WorkerView, world: World) -> bool:
+    """Whether its own deadline isn't after the stop's: both may be past."""
+    view, last = world.view, one.phase is Phase.KILLED and one.kill_step is KillStep.KILL
+    return not last and one.drain_by is not None and view.stop_by is not None and one.drain_by <= view.stop_by
+
+
+def _left(one: WorkerView, now: int) -> int:
+    """Of a drain, until its deadline; -1: it has none."""
+    return -1 if one.drain_by is None else max(0, one.drain_by - now)
+
+
+def _step(one: WorkerView, now: int) -> tuple[int, int, int, int]:
+    """Of a kill: the step, how long ago, what it is for, and what a stop would read; nothing comes after the last."""
     if one.kill_step is None or one.killed_at is None or one.kill_step is KillStep.KILL:
-        return STEPS[KillStep.KILL], 0, 0
+        return STEPS[KillStep.KILL], 0, 0, 0
     overstayed = one.drain_by is not None and one.drain_by <= one.killed_at
     why = 1 if overstayed else 2 if one.ready_at is None else 3
-    return STEPS[one.kill_step], _age(one.killed_at, now, LADDER_STEP_NS), why
+    return STEPS[one.kill_step], _age(one.killed_at, now, LADDER_STEP_NS), why, _left(one, now)
 
 
 def _workers(world: World, at: Instant) -> tuple[Form, Form]:
@@ -209,8 +218,7 @@ def _serving(one: WorkerView, at: Instant) -> Form:
 def _going(one: WorkerView, at: Instant) -> Form:
     if one.phase is Phase.KILLED:
         return _step(one, at.now)
-    by = -1 if one.drain_by is None else max(0, one.drain_by - at.now)
-    return by, -1 if one.ready_at is None else _heard(one, at), 0
+    return _left(one, at.now), -1 if one.ready_at is None else _heard(one, at), 0
 
 
 def _molds(world: World, at: Instant) -> Form:
