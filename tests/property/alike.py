@@ -41,7 +41,7 @@ class Alike:
 
     def _same(self, known: dict[Form, Any], here: Form, what: object) -> None:
         self.shared += here in known
-        assert known.setdefault(here, what) == what
+        assert known.setdefault(here, what) == what, f"{here}: {known[here]}, and now {what}"
 
 
 def _what(decision: Decision, places: Mapping[WorkerId, object], world: World) -> tuple[Any, ...]:

@@ -176,8 +176,19 @@ def _life(one: WorkerView, world: World, at: Instant) -> Form:
         0 if ordered is None else 1 if ordered is Reason.BOOT_TIMEOUT else 2,
         *born,
         _age(one.ready_at, at.now, at.limits.healthy_after_ns if healthy else 0),
+        -1 if one.born else _awaited(one, world, at),
         one.sessions if one.phase is Phase.SERVING or at.limits.sizing == "demand" else 0,
     )
+
+
+def _awaited(one: WorkerView, world: World, at: Instant) -> int:
+    """How long a mold that serves has been asked for it; -2: that mold is gone, and only its boot counts."""
+    asked = [
+        mold.generation == one.generation and mold.since_at <= one.forked_at
+        for mold in world.view.molds
+        if mold.phase is MoldPhase.READY
+    ]
+    return _age(max(one.forked_at, at.awake_at), at.now, at.limits.boot_timeout_ns) if any(asked) else -2
 
 
 def _born(one: WorkerView | ExitView, at: Instant) -> Birth:
