@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +36,10 @@ class WorkerSaid(NamedTuple):
     record: wire.Record
 
 
+_MOLD_GONE = (errno.ESRCH, errno.ECHILD)
+"""It was before the order came to it, or went while the birth waited."""
+
+
 class WorkerUnborn(NamedTuple):
     """Nothing is left of a worker that never spoke: fork failed with `errno`, or (0) it ended before that."""
 
@@ -44,6 +49,8 @@ class WorkerUnborn(NamedTuple):
     @property
     def how(self) -> str:
         """As the end of a sentence."""
+        if self.errno in _MOLD_GONE:
+            return "not born: its mold is gone"
         return f"not born: fork: {os.strerror(self.errno)}" if self.errno else "not born: it ended before it spoke"
 
 

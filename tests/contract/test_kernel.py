@@ -227,7 +227,9 @@ def test_a_ready_worker_owns_its_slot_beats_and_is_idle(world: World) -> None:
 
 def test_without_its_mold_a_worker_is_not_born(world: World) -> None:
     world.kernel.fork(ONE, 1, {})
-    assert until(world.kernel, WorkerUnborn) == WorkerUnborn(ONE, errno.ESRCH)
+    unborn = until(world.kernel, WorkerUnborn)
+    assert unborn == WorkerUnborn(ONE, errno.ESRCH)
+    assert unborn.how == "not born: its mold is gone"
     assert world.kernel.words(ONE) is None
 
 
