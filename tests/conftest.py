@@ -1,4 +1,7 @@
-"""A test that needs what the machine lacks is left out, and one line says so; in CI none is."""
+"""A test that needs what the machine lacks is left out, and one line says so; in CI none is.
+
+Properties are shown the same examples wherever they run.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from tests import needs
 
@@ -13,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEFT_OUT = pytest.StashKey[str]()
+
+# A property alone decides its examples: no seed, clock or database (Hypothesis's profile for CI), and, which it has no
+# setting for, no constants out of whatever modules are imported by then. This raises should Hypothesis rename it.
+settings.load_profile("ci")
+pytest.MonkeyPatch().setattr(providers, "_get_local_constants", Constants)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -284,9 +284,6 @@ def profile(examples: int, steps: int, *stages: Stage) -> settings:
     return settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
-        derandomize=True,
-        database=None,
         phases=stages or (Stage.generate, Stage.shrink),
         suppress_health_check=list(HealthCheck),
     )

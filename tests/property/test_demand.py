@@ -33,7 +33,7 @@ loads = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=600)
 @given(
     load=loads,
     cap=st.integers(0, 12),

@@ -54,7 +54,7 @@ def looks(lines: list[str]) -> list[Look]:
     return [entry for entry in decoded(lines) if isinstance(entry, Look)]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 @given(configs(), st.lists(views(), min_size=1, max_size=4), st.integers(1, 4))
 def test_any_views_come_back_as_they_were(config: PoolConfig, seen: list[PoolView], every: int) -> None:
     recorder, memory = Recorder(config, every), Memory()

@@ -113,7 +113,7 @@ def views(draw: st.DrawFn) -> PoolView:
     )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=400)
 @given(configs(), views(), st.booleans())
 def test_any_view_has_a_plan_that_keeps_the_bounds(config: PoolConfig, view: PoolView, warm: bool) -> None:
     world = World(config, view.seed, KEPT)

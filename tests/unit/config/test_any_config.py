@@ -41,7 +41,7 @@ def _nested(said: list[tuple[tuple[str, ...], Any]]) -> dict[str, Any]:
 
 
 @given(st.lists(st.tuples(_PATHS, _VALUES), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_settings_are_a_config_or_one_line(said: list[tuple[tuple[str, ...], Any]]) -> None:
     try:
         load(Sources("/nowhere", flags={"app": "a:b"} | _nested(said)))
