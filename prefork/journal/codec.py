@@ -160,13 +160,17 @@ def _changes(before: PoolView, view: PoolView) -> dict[str, Any]:
 
 def _worker_changes(before: tuple[WorkerView, ...], after: tuple[WorkerView, ...]) -> dict[str, Any]:
     old = {each.id: each for each in before}
-    workers = {new.id: _fields(old.get(new.id), new) for new in after}
-    found: dict[str, Any] = {"workers": {name: fields for name, fields in workers.items() if fields}}
-    if gone := [name for name in old if name not in workers]:
+    found: dict[str, Any] = {
+        "workers": {new.id: _fields(old.get(new.id), new) for new in after if new != old.get(new.id)}
+    }
+    names = [new.id for new in after]
+    if names == [*old]:
+        return found
+    present = {*names}
+    if gone := [name for name in old if name not in present]:
         found["gone"] = gone
-    stayed = [name for name in old if name in workers]
-    if [*workers] != stayed + [name for name in workers if name not in old]:
-        found["order"] = [*workers]
+    if names != [name for name in old if name in present] + [name for name in names if name not in old]:
+        found["order"] = names
     return found
 
 
@@ -175,8 +179,6 @@ def _fields(old: WorkerView | None, new: WorkerView) -> dict[str, Any]:
     if old is None:
         defaults = WorkerView._field_defaults
         return {name: _plain(value) for name, value in new._asdict().items() if defaults.get(name, _MARK) != value}
-    if new == old:
-        return {}
     return {name: _plain(value) for name, was, value in zip(WorkerView._fields, old, new, strict=True) if value != was}
 
 

@@ -27,6 +27,8 @@ SHARES: Final = 8
 _NAME: Final = re.compile(r"(\d{8})\.jsonl\.gz")
 _KEY: Final = b'["key"'
 _CHUNK: Final = 1 << 18
+_LEVEL: Final = 4
+"""Of compression: half the CPU of the usual 6, for a twentieth more of disk."""
 
 
 class Pieces:
@@ -42,7 +44,7 @@ class Pieces:
         self._size = 0
         self._lines = 0
         """Since what was flushed last."""
-        self._deflate = zlib.compressobj(wbits=31)
+        self._deflate = zlib.compressobj(_LEVEL, wbits=31)
 
     @property
     def pending(self) -> bool:
@@ -87,7 +89,7 @@ class Pieces:
             self._fd = os.open(self._folder / f"{number:08}.jsonl.gz", flags, 0o640)
         except OSError:
             return
-        self._size, self._deflate = 0, zlib.compressobj(wbits=31)
+        self._size, self._deflate = 0, zlib.compressobj(_LEVEL, wbits=31)
 
     def _make_room(self, old: list[Path]) -> None:
         sizes = {each: each.stat().st_size for each in old}
