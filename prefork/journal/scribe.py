@@ -20,7 +20,9 @@ from pathlib import Path
 from prefork.journal.pieces import Pieces
 
 FLUSH_S = 1.0
-GATHER_MS = 100
+GATHER_MS = 250
+LATE_S = FLUSH_S + GATHER_MS / 1000 + 0.25
+"""What was said so long ago can be read, unless the disk is slow."""
 _CHUNK = 1 << 18
 MANY = 1 << 15
 """Bytes in one read after which there is no pause: the socket holds some six times as many."""
