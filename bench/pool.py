@@ -252,7 +252,7 @@ def journal(options: Options) -> list[Row]:
     candidate = options.folder / "candidate.toml"
     candidate.write_text("[pool]\nmax_workers = 9\n[pool.sizing]\nkind = 'demand'\n")
     for turn in range(options.pairs):
-        for kind, costs in kinds.items():
+        for kind, costs in [*kinds.items()][:: -1 if turn % 2 else 1]:
             config = JournalConfig(path=options.folder / f"{turn}-{kind}" if kind.startswith("with") else None)
             if kind.startswith("without"):
                 config = JournalConfig()

@@ -66,6 +66,19 @@ def _said_in(file: str, *, asked_for: bool) -> Path | None:
     return Path(control) if isinstance(control, str) and control != "false" else None
 
 
+def journal_of(config: str | None) -> str | None:
+    """The journal that the config file names, or that the one here does."""
+    from prefork.layers.files import anchored, read_file  # noqa: PLC0415 - as in `_said_in`
+
+    for file in _FILES if config is None else (config,):
+        found = read_file(file, str(Path.cwd()), asked_for=config is not None)
+        if found is not None:
+            journal = anchored(found.settings, found.path.parent).get("journal")
+            path = journal.get("path") if isinstance(journal, dict) else None
+            return path if isinstance(path, str) and path else None
+    return None
+
+
 def _of_file(file: str) -> Path:
     """Return the socket that the file names, or, where nobody listens there, that of an instance that read the file."""
     said = _said_in(file, asked_for=True)

@@ -31,7 +31,6 @@ from prefork.simulation import Recorded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prefork.journal.entries import Entry
     from prefork.policy.model import Decision
 
 Text = str | None
@@ -58,8 +57,7 @@ def replay(  # noqa: PLR0913 - each a flag
         raise ConfigError("replay: --report, --png and --spawn-time are about another config: say --against FILE")
     require_drawing({"--report": report, "--png": png})
     other = None if against is None else candidate(against, "--against", host_of(spawn_time, None))
-    entries = [*read(journal)]
-    found = decide_again(entries, None if other is None else other.config)
+    found = decide_again(read(journal), None if other is None else other.config)
     if not found.looks:
         raise ConfigError(f"{journal}: it holds no look yet: there is nothing to replay")
     if as_json:
@@ -67,7 +65,7 @@ def replay(  # noqa: PLR0913 - each a flag
     else:
         _show(found, journal, against)
     if other is not None:
-        _simulate(entries, other, Drawn(report, png, options.cores_of(cores), quiet=as_json))
+        _simulate(journal, other, Drawn(report, png, options.cores_of(cores), quiet=as_json))
     elif not found.same_decisions():
         raise PreforkError(
             f"{journal}: {found.different} of {found.looks} looks are decided otherwise by this release of prefork"
@@ -82,12 +80,12 @@ class Drawn:
         self.report, self.png, self.cores, self.quiet = report, png, cores, quiet
 
 
-def _simulate(entries: Sequence[Entry], other: Candidate, drawn: Drawn) -> None:
+def _simulate(journal: str, other: Candidate, drawn: Drawn) -> None:
     """Play the recorded load on a pool of each config: what a replay can't tell, for its views are those of one."""
-    sessions = sessions_of(entries)
+    sessions = sessions_of(read(journal))
     if not sessions:
         return
-    recorded = next(entry.config for entry in entries if isinstance(entry, Key))
+    recorded = next(entry.config for entry in read(journal) if isinstance(entry, Key))
     before = Candidate("recorded", PoolConfig.model_validate(recorded), other.host, engine.decide)
     candidates = distinct([before, other])
     end = max(each.at + each.length for each in sessions) / NS

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefork.errors import ConfigError
 from prefork.journal.entries import VERSION, Entry, Key, Look, Note
 from prefork.policy import model
+from prefork.policy.config import PoolConfig
 from prefork.policy.memory import Memory
 from prefork.policy.model import (
     Because,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.policy.memory import Plan
+    from prefork.policy.model import Figure
 
 _EMPTY: Final = PoolView(now=0, seed=0, generation=0)
 _MARK: Final = object()
@@ -108,7 +110,7 @@ class Decoder:
                 return self._key(fields)
             case "note":
                 ((at, what, worker, text, detail),) = rest
-                return Note(at, what, worker, text, detail)
+                return Note(_figure("at", at), what, worker, str(text), str(detail))
             case "look":
                 return self._look(*rest)
             case _:
@@ -119,8 +121,12 @@ class Decoder:
         if version != VERSION:
             raise JournalError(f"it is written in form {version}, and this prefork reads form {VERSION}")
         self._view, self._number = _EMPTY, 0
+        PoolConfig.model_validate(fields["config"])
         fields["memory"] = Memory.from_json(_dumps(fields["memory"]))
-        return Key(**fields)
+        key = Key(**fields)
+        if not (isinstance(key.unix_ns, int) and isinstance(key.now, int) and isinstance(key.dropped, int)):
+            raise TypeError("key")
+        return key
 
     def _look(
         self,
@@ -160,13 +166,17 @@ def _changes(before: PoolView, view: PoolView) -> dict[str, Any]:
 
 def _worker_changes(before: tuple[WorkerView, ...], after: tuple[WorkerView, ...]) -> dict[str, Any]:
     old = {each.id: each for each in before}
-    workers = {new.id: _fields(old.get(new.id), new) for new in after}
-    found: dict[str, Any] = {"workers": {name: fields for name, fields in workers.items() if fields}}
-    if gone := [name for name in old if name not in workers]:
+    found: dict[str, Any] = {
+        "workers": {new.id: _fields(old.get(new.id), new) for new in after if new != old.get(new.id)}
+    }
+    names = [new.id for new in after]
+    if names == [*old]:
+        return found
+    present = {*names}
+    if gone := [name for name in old if name not in present]:
         found["gone"] = gone
-    stayed = [name for name in old if name in workers]
-    if [*workers] != stayed + [name for name in workers if name not in old]:
-        found["order"] = [*workers]
+    if names != [name for name in old if name in present] + [name for name in names if name not in old]:
+        found["order"] = names
     return found
 
 
@@ -175,8 +185,6 @@ def _fields(old: WorkerView | None, new: WorkerView) -> dict[str, Any]:
     if old is None:
         defaults = WorkerView._field_defaults
         return {name: _plain(value) for name, value in new._asdict().items() if defaults.get(name, _MARK) != value}
-    if new == old:
-        return {}
     return {name: _plain(value) for name, was, value in zip(WorkerView._fields, old, new, strict=True) if value != was}
 
 
@@ -189,11 +197,7 @@ def _changed(before: PoolView, changes: dict[str, Any]) -> PoolView:
     workers = before.workers
     if "workers" in changes:
         workers = _changed_workers(workers, changes)
-    values = {name: value for name, value in changes.items() if name in PoolView._fields}
-    if "molds" in values:
-        values["molds"] = tuple(MoldView(made, MoldPhase(phase), *more) for made, phase, *more in values["molds"])
-    if "exits" in values:
-        values["exits"] = tuple(_exit(each) for each in values["exits"])
+    values = {name: _typed(name, value) for name, value in changes.items() if name in _OF_POOL}
     return before._replace(**(values | {"workers": workers}))
 
 
@@ -209,22 +213,44 @@ def _changed_workers(before: tuple[WorkerView, ...], changes: dict[str, Any]) ->
     return tuple(workers[each] for each in order) if order is not None else tuple(workers.values())
 
 
+def _exit(raw: list[Any]) -> ExitView:
+    found = ExitView(*map(_figure, ExitView._fields, raw))
+    return found._replace(ordered=None if found.ordered is None else Reason(found.ordered))
+
+
+def _mold(raw: list[Any]) -> MoldView:
+    found = MoldView(*map(_figure, MoldView._fields, raw))
+    return found._replace(phase=MoldPhase(found.phase))
+
+
+_OF_POOL: Final = {*PoolView._fields} - {"workers"}
 _TYPES: Final[dict[str, Callable[[Any], Any]]] = {
     "phase": Phase,
     "paused_by": lambda owners: frozenset(map(Owner, owners)),
     "kill_step": KillStep,
     "drain_wanted": Owner,
+    "molds": lambda molds: tuple(map(_mold, molds)),
+    "exits": lambda exits: tuple(map(_exit, exits)),
+}
+_WORDS: Final = {"phase", "ordered"}
+_OPTIONAL: Final = {
+    name
+    for kind in (PoolView, WorkerView, MoldView, ExitView)
+    for name, annotation in kind.__annotations__.items()
+    if "None" in str(annotation)
 }
 
 
 def _typed(field: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, a field's value out
     make = _TYPES.get(field)
-    return value if make is None or value is None else make(value)
+    return _figure(field, value) if make is None or value is None else make(value)
 
 
-def _exit(raw: list[Any]) -> ExitView:
-    found = ExitView(*raw)
-    return found._replace(ordered=None if found.ordered is None else Reason(found.ordered))
+def _figure(field: str, value: Any) -> Any:  # noqa: ANN401 - as `_typed`
+    """An integer, or a word, or nothing where that is a value. Raises TypeError."""
+    if isinstance(value, int) or (value is None and field in _OPTIONAL) or (isinstance(value, str) and field in _WORDS):
+        return value
+    raise TypeError(field)
 
 
 # -- plans
@@ -243,4 +269,10 @@ def _decision(raw: list[Any]) -> Decision:
 
 def _because(raw: list[Any]) -> Because:
     reason, figures = raw
-    return Because(Reason(reason), tuple((name, value) for name, value in figures))
+    return Because(Reason(reason), tuple((str(name), _told(value)) for name, value in figures))
+
+
+def _told(value: Any) -> Figure:  # noqa: ANN401 - as `_typed`
+    if isinstance(value, int | str):
+        return value
+    raise TypeError(value)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from prefork.journal.codec import Decoder, JournalError
-from prefork.journal.entries import Key
+from prefork.journal.entries import Key, Look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from prefork.journal.entries import Entry
 
@@ -27,6 +27,8 @@ SHARES: Final = 8
 _NAME: Final = re.compile(r"(\d{8})\.jsonl\.gz")
 _KEY: Final = b'["key"'
 _CHUNK: Final = 1 << 18
+_LEVEL: Final = 4
+"""Of compression: half the CPU of the usual 6, for a twentieth more of disk."""
 
 
 class Pieces:
@@ -42,7 +44,7 @@ class Pieces:
         self._size = 0
         self._lines = 0
         """Since what was flushed last."""
-        self._deflate = zlib.compressobj(wbits=31)
+        self._deflate = zlib.compressobj(_LEVEL, wbits=31)
 
     @property
     def pending(self) -> bool:
@@ -87,7 +89,7 @@ class Pieces:
             self._fd = os.open(self._folder / f"{number:08}.jsonl.gz", flags, 0o640)
         except OSError:
             return
-        self._size, self._deflate = 0, zlib.compressobj(wbits=31)
+        self._size, self._deflate = 0, zlib.compressobj(_LEVEL, wbits=31)
 
     def _make_room(self, old: list[Path]) -> None:
         sizes = {each: each.stat().st_size for each in old}
@@ -118,8 +120,8 @@ def pieces_in(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if _NAME.fullmatch(each.name))
 
 
-def read(journal: str | Path) -> Iterator[Entry]:
-    """The entries of a journal: of its folder, or of one piece; it may be written meanwhile.
+def parts(journal: str | Path) -> list[Path]:
+    """The pieces of a journal, oldest first; of one piece itself.
 
     Raises JournalError, in one line, for what is no journal.
     """
@@ -130,6 +132,19 @@ def read(journal: str | Path) -> Iterator[Entry]:
         raise JournalError(f"{path}: it can't be read: {error.strerror}") from None
     if not files:
         raise JournalError(f"{path}: there is no journal in this folder: name the one that [journal] path names")
+    return files
+
+
+def read(journal: str | Path) -> Iterator[Entry]:
+    """The entries of a journal: of its folder, or of one piece; it may be written meanwhile.
+
+    Raises JournalError, in one line, for what is no journal.
+    """
+    return entries_of(parts(journal))
+
+
+def entries_of(files: Iterable[Path]) -> Iterator[Entry]:
+    """The entries of these pieces, which follow one another. Raises JournalError."""
     decoder = Decoder()
     for file in files:
         for line in _lines(file):
@@ -147,14 +162,16 @@ def _lines(file: Path) -> Iterator[str]:
     for chunk in _inflated(file):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            yield line.decode()
+            yield line.decode(errors="replace")
 
 
 def _inflated(file: Path) -> Iterator[bytes]:
     inflate = zlib.decompressobj(wbits=31)
     try:
         with file.open("rb") as raw:
-            while chunk := raw.read(_CHUNK):
+            while chunk := inflate.unused_data or raw.read(_CHUNK):
+                if inflate.eof:  # pieces that were put together with cat
+                    inflate = zlib.decompressobj(wbits=31)
                 yield inflate.decompress(chunk)
     except FileNotFoundError:
         if not _NAME.fullmatch(file.name):
@@ -165,12 +182,21 @@ def _inflated(file: Path) -> Iterator[bytes]:
         raise JournalError(f"{file}: it is no piece of a journal, or it is damaged") from None
 
 
-def began(file: Path) -> Key | None:
-    """The key that a piece begins with; None: nothing was flushed yet."""
-    for line in _lines(file):
-        entry = Decoder().entry(line)
-        return entry if isinstance(entry, Key) else None
-    return None
+def began(file: Path) -> int | None:
+    """When a piece begins, as Unix ns; None: nothing was flushed yet. Raises JournalError."""
+    return next((entry.unix_ns for entry in entries_of([file]) if isinstance(entry, Key)), None)
+
+
+def ended(file: Path) -> int | None:
+    """When the last look of a piece was, as Unix ns; None: there is none. Raises JournalError."""
+    at, offset = None, 0
+    for entry in entries_of([file]):
+        match entry:
+            case Key():
+                offset = entry.unix_ns - entry.now
+            case Look():
+                at = entry.view.now + offset
+    return at
 
 
 def _number(piece: Path) -> int:

@@ -1,10 +1,11 @@
 """The engine over recorded views again: the same plans for the same config, and what another config would have done.
 
 Theory. decide() is a function of config, view and memory, so a recorded stretch has one continuation under the recorded
-config: any other plan means that the journal is broken, or that this release has another policy. Under another
-config the memory goes its own way, and the views stay those of the real pool: what it would have decided is told for
-each look as if the real pool had done what it did. So the first difference is exact, later ones are in the light of a
-pool that another policy led; how a pool led by the other config would have fared, the simulator says.
+config: any other plan means that the journal is broken, or that this release has another policy. Under another config
+the memory goes its own way for as long as the pool lives, and the views stay those of the real pool: what it would have
+decided is told for each look as if the real pool had done what it did. So the first difference is exact, later ones
+are in the light of a pool that another policy led; how a pool led by the other config would have fared, the simulator
+says.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from prefork.journal.entries import Key, Look
 from prefork.policy.config import PoolConfig
 from prefork.policy.engine import decide
+from prefork.policy.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from prefork.journal.entries import Entry
-    from prefork.policy.memory import Memory
     from prefork.policy.model import Decision
 
 KEPT = 10_000
@@ -86,21 +87,25 @@ class _Again:
         self._other = other
         self._config = other
         self._recorded: dict[str, Any] | None = None
-        self._memory: Memory | None = None
+        self._at_key = Memory()
+        self._seed: int | None = None
+        self._memory = Memory()
         self._offset = 0
 
     def key(self, key: Key) -> None:
-        """Take the recorded config; after a gap, and at first, the recorded memory too."""
+        """Take the recorded config, and its memory."""
         self._offset = key.unix_ns - key.now
         if self._other is None and key.config != self._recorded:
             self._recorded, self._config = key.config, PoolConfig.model_validate(key.config)
-        if self._memory is None or self._other is None:
+        self._at_key = key.memory
+        if self._other is None:
             self._memory = key.memory
 
     def look(self, look: Look) -> tuple[Decision, ...] | None:
         """What is decided now; None: the same as recorded."""
         assert self._config is not None
-        assert self._memory is not None
+        if self._other is not None and look.view.seed != self._seed:  # a pool's first: it brings its memory
+            self._seed, self._memory = look.view.seed, self._at_key
         plan = decide(self._config, look.view, self._memory)
         self._memory = plan.memory
         if plan.decisions != look.decisions:

@@ -4,7 +4,8 @@ Theory. A look shows how many a worker has accepted and holds, not who they are.
 in the order in which they began, each at the look that showed it: so arrivals are late by a look at most (a queue is
 seen as it grows), and lengths are right on the whole, not one by one. What was shorter than the time between two looks
 would come out as nothing: such sessions share what is left of the session time, which the pool measures exactly; where
-looks saw the ends so late that there is more than was measured, all are shortened alike.
+looks saw the ends so late that there is more than was measured, all are shortened alike. A journal of several pools,
+one after another, is the load of each; the wall clock says how far they are apart.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.journal.entries import Look
+from prefork.journal.entries import Key, Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,32 +26,43 @@ class Played(NamedTuple):
     """One session."""
 
     at: int
-    """ns since the first look."""
+    """ns since the journal's first look."""
     length: int
     """ns."""
 
 
 def sessions_of(entries: Iterable[Entry]) -> list[Played]:
-    """The sessions of a journal, by arrival; those that are still held count up to the last look."""
-    ledger = _Ledger()
+    """The sessions of a journal, by arrival; those that are still held count up to their pool's last look."""
+    ledgers: list[_Ledger] = []
+    seed, offset = None, 0
     for entry in entries:
-        if isinstance(entry, Look):
-            ledger.look(entry.view)
-    return ledger.close()
+        match entry:
+            case Key():
+                offset = entry.unix_ns - entry.now
+            case Look():
+                if entry.view.seed != seed:
+                    seed = entry.view.seed
+                    ledgers.append(_Ledger(entry.view, entry.view.now + offset))
+                ledgers[-1].look(entry.view)
+    return sorted(
+        Played(each.at + ledger.began_unix_ns - ledgers[0].began_unix_ns, each.length)
+        for ledger in ledgers
+        for each in ledger.close()
+    )
 
 
 class _Ledger:
-    """Who came when, and went when."""
+    """Who came when, and went when, in the life of one pool."""
 
-    def __init__(self) -> None:
-        self._began: int | None = None
-        self._now = 0
-        self._held_ns: tuple[int, int] = 0, 0
+    def __init__(self, first: PoolView, began_unix_ns: int) -> None:
+        self.began_unix_ns = began_unix_ns
+        self._began = self._now = first.now
+        self._held_ns = first.held_ns, first.held_ns
         self._came: deque[int] = deque()
         """Instants of arrival of those that nobody has accepted yet, or whose accept was not seen yet."""
-        self._known = 0
+        self._known = first.arrivals
         self._open: dict[WorkerId, deque[int]] = {}
-        self._seen: dict[WorkerId, tuple[int, int]] = {}
+        self._seen = {worker.id: (worker.accepted, worker.sessions) for worker in first.workers}
         """accepted, sessions."""
         self._arrived: list[int] = []
         self._lengths: list[int] = []
@@ -58,10 +70,6 @@ class _Ledger:
     def look(self, view: PoolView) -> None:
         """Compare with the look before."""
         now = self._now = view.now
-        if self._began is None:
-            self._began, self._known = now, view.arrivals
-            self._held_ns = view.held_ns, view.held_ns
-            self._seen = {worker.id: (worker.accepted, worker.sessions) for worker in view.workers}
         self._held_ns = self._held_ns[0], max(self._held_ns[1], view.held_ns)
         arrived = view.arrivals + max(0, view.queue or 0)
         if arrived > self._known:
@@ -92,8 +100,7 @@ class _Ledger:
         short = sum(not length for length in self._lengths)
         each = (measured - seen) // short if short and measured > seen else 0
         over = min(measured, seen), max(1, seen)
-        start = self._began or 0
-        return sorted(
-            Played(at - start, length * over[0] // over[1] or each)
+        return [
+            Played(at - self._began, length * over[0] // over[1] or each)
             for at, length in zip(self._arrived, self._lengths, strict=True)
-        )
+        ]

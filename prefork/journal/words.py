@@ -31,6 +31,7 @@ class Words(NamedTuple):
 _BOUNDS: Final = ("pool.min_workers", "pool.max_workers")
 _SPARES: Final = ("pool.sizing.min_spare", "pool.sizing.max_spare")
 _CRASH: Final = ("pool.crash.burst", "pool.crash.refill")
+_PROBES: Final = (*_CRASH, "pool.crash.healthy_after", "pool.crash.max_delay")
 
 _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
     Reason.STOPPING: (
@@ -138,7 +139,12 @@ _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
     Reason.STATIC_SIZE: (Words("size", "there were {n} workers; {workers} are wanted", ("pool.sizing.workers",)),),
     Reason.SCALE: (Words("size", "there were {n} workers; the operator wants {scale}", _BOUNDS),),
     Reason.PROBE: (
-        Words("size", "after {failed_probes} that failed one worker is tried, for crashes spent the tokens", _CRASH),
+        Words(
+            "crash",
+            "workers crashed so often that no crash token was left, so one is tried at a time, a probe; "
+            "{failed_probes} failed before",
+            _PROBES,
+        ),
     ),
     Reason.FIRST_MOLD: (Words("mold", "the pool starts"),),
     Reason.RELOAD: (Words("mold", "a reload was ordered of generation {generation}"),),
@@ -181,15 +187,16 @@ _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
     Reason.CRASH_TOKENS: (
         Words(
             "crash",
-            "crashes have spent the tokens: {probes} probe at a time, after {failed_probes} that failed; wait "
-            "{wait_ns}",
-            (*_CRASH, "pool.crash.max_delay"),
+            "workers crashed so often that no crash token was left (of {crash_burst}), so one is tried at a time, a "
+            "probe, until one lives: {probes} on trial, {failed_probes} failed before, back-off left: {wait_ns}",
+            _PROBES,
         ),
     ),
     Reason.OUTSIDE_TOKENS: (
         Words(
             "crash",
-            "more workers were killed from outside than are replaced at once ({outside_burst})",
+            "more workers were killed from outside than are replaced at once ({outside_burst}); that is made "
+            "up for in {debt_ns}",
             ("pool.crash.refill",),
         ),
     ),
@@ -210,6 +217,8 @@ _WORDS: Final[dict[Reason, tuple[Words, ...]]] = {
     ),
 }
 _FIGURE: Final = re.compile(r"\{(\w+)\}")
+_ONE: Final = re.compile(r"(\bthere were |)\b1 ((?:worker|session|connection|loop|probe))s\b( were|)")
+_WAS: Final = {"there were ": "there was ", " were": " was"}
 
 
 def words_of(because: Because) -> Words:
@@ -223,7 +232,8 @@ def words_of(because: Because) -> Words:
 
 
 def _said(sentence: str, reason: Reason, figures: Mapping[str, Figure]) -> str:
-    return _FIGURE.sub(lambda found: _shown(found[1], figures[found[1]], reason), sentence)
+    said = _FIGURE.sub(lambda found: _shown(found[1], figures[found[1]], reason), sentence)
+    return _ONE.sub(lambda found: f"{_WAS.get(found[1], found[1])}1 {found[2]}{_WAS.get(found[3], found[3])}", said)
 
 
 def _shown(name: str, value: Figure, reason: Reason) -> str:

@@ -102,7 +102,8 @@ class Journal:
         """What came of a decision, or befell a process."""
         match fact:
             case WorkerExited(worker):
-                text = fact.how + (f", with {fact.lost} sessions" if fact.lost else "")
+                held = f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
+                text = fact.how + (held if fact.lost else "")
                 note = Note(now, "ended", worker, text, fact.dump)
             case WorkerUnborn(worker):
                 note = Note(now, "unborn", worker, fact.how)

@@ -75,11 +75,14 @@ def test_a_hung_worker_is_explained_with_its_stack(prefork_pool: Start, folder: 
     assert [event["what"] for event in events][:4] == ["born", "ready", "killed (dump)", "killed (abort)"]
     assert "its loop had not turned for" in events[2]["text"]
     assert events[2]["settings"] == [{"name": "pool.heartbeat_timeout", "value": "500ms", "origin": "default"}]
-    assert events[-1]["text"] == "SIGABRT, with 1 sessions"
+    assert events[-1]["text"] == "SIGABRT, with 1 session"
     assert "in received" in events[-1]["detail"]
     text = told(folder, "why", str(hung), "--journal", str(folder))
     assert f"worker {hung} killed (dump): silent_blocked, rule silent: its loop had not turned for" in text
     assert replay(read(folder)).same_decisions()
+    last = why(folder, "last")
+    assert {event["reason"] for event in last} == {"stopping", ""}
+    assert [event["what"] for event in last].count("ended") == 2
 
 
 def test_a_crash_loop_is_explained_and_replayed(prefork_pool: Start, folder: Path) -> None:
@@ -92,8 +95,8 @@ def test_a_crash_loop_is_explained_and_replayed(prefork_pool: Start, folder: Pat
         pool.wait_for(lambda view: serving(view) >= 1)
     pool.wait_for(lambda _: any(row["reason"] == "crash_tokens" for row in pool.status()["withheld"]))
     assert pool.stop() == 0
-    first = why(folder, "1") + why(folder, "2")
-    assert "exit code 3, with 1 sessions; nobody had ordered it" in {event["text"] for event in first}
+    events = why(folder, "last") + why(folder, "1") + why(folder, "2")
+    assert "exit code 3, with 1 session; nobody had ordered it" in {event["text"] for event in events}
     text = told(folder, "replay", str(folder))
     assert "decided as recorded: the same at every look" in text
 
@@ -109,7 +112,7 @@ def test_a_flash_crowd_is_replayed_exported_and_tried_with_another_config(prefor
         assert [client.hear() for client in clients] == ["done"] * 18
     assert pool.stop() == 0
     events = why(folder, "last")
-    assert {event["reason"] for event in events} == {"stopping"}
+    assert {event["reason"] for event in events} == {"stopping", ""}
     (folder.parent / "wide.toml").write_text("[pool]\nmax_workers = 40\nmax_sessions = 1\n")
     text = told(folder, "replay", str(folder), "--against", "wide.toml", "--spawn-time", "5ms")
     assert "decided by wide.toml: otherwise at" in text
@@ -123,6 +126,27 @@ def test_a_flash_crowd_is_replayed_exported_and_tried_with_another_config(prefor
     (folder.parent / "day.csv").write_text("\n".join(csv))
     done = prefork("simulate", "-c", "wide.toml", "--traffic", "day.csv", "--expect", "refused == 0", cwd=folder.parent)
     assert done.returncode == 0, done.stderr
+
+
+def test_why_tells_of_the_pool_that_runs_at_once_and_of_its_last_one_when_it_has_ended(
+    prefork_pool: Start, tmp_path: Path, folder: Path
+) -> None:
+    control = tmp_path / "ctl"
+    (tmp_path / "prefork.toml").write_text('app = "x:y"\ncontrol = "ctl"\n[journal]\npath = "journal"\n')
+
+    def pool(workers: int) -> LivePool:
+        return prefork_pool(Echo, pool=static(workers), journal=JournalConfig(path=folder), control=str(control))
+
+    assert pool(2).stop() == 0
+    second = pool(1)
+    assert "worker 1 born: static_size" in told(folder, "why", "last")
+    assert prefork("why", "2", cwd=tmp_path).returncode == 2  # the one before had a worker 2
+    assert second.stop() == 0
+    done = prefork("why", "1", cwd=tmp_path)
+    assert f"no instance of prefork listens there: this is its journal, {folder}" in done.stderr
+    assert done.stdout.count("worker 1 born") == 1
+    both = told(folder, "why", "1", "--journal", str(folder))
+    assert both.count("the pool of ") == both.count("worker 1 born") == 2
 
 
 def test_why_needs_no_journal_for_what_the_pool_remembers(prefork_pool: Start) -> None:

@@ -98,6 +98,16 @@ def test_another_config_is_told_where_it_decides_otherwise() -> None:
     assert replay(decoded(lines), config).same_decisions()
 
 
+def test_the_next_pool_in_a_journal_begins_with_its_own_memory() -> None:
+    config, traffic, host = RUNS["a flash crowd, and all that goes wrong"]
+    recorders = [Recorder(config, 1000) for _ in range(2)]
+    for seed, recorder in enumerate(recorders):
+        simulate(config, traffic, seed, host, recorder)
+    lines = [line for recorder in recorders for line in recorder.lines]
+    assert {look.view.seed for look in looks(lines)} == {0, 1}
+    assert replay(decoded(lines), config).same_decisions()
+
+
 def test_a_journal_of_another_policy_is_not_the_same() -> None:
     lines = recorded("nobody until somebody comes").lines
     spawn = next(index for index, line in enumerate(lines) if '"Spawn"' in line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import resource
 import zlib
 from typing import TYPE_CHECKING
@@ -145,3 +146,22 @@ def test_a_journal_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None
         [*read(tmp_path)]
     with pytest.raises(JournalError, match="there is no such file or folder"):
         [*read(tmp_path / "nowhere")]
+
+
+def test_pieces_that_were_put_together_are_read_to_the_end(tmp_path: Path) -> None:
+    pieces = Pieces(tmp_path, 1 << 16)
+    for at in range(200):
+        pieces.write(key(at) if at % 10 == 0 else note(at))
+        pieces.flush()
+    pieces.close()
+    assert len(pieces_in(tmp_path)) > 2
+    whole = tmp_path / "whole.gz"
+    whole.write_bytes(b"".join(piece.read_bytes() for piece in pieces_in(tmp_path)))
+    assert [*read(whole)] == [*read(tmp_path)]
+
+
+def test_what_is_no_text_is_no_journal(tmp_path: Path) -> None:
+    file = tmp_path / "foreign.gz"
+    file.write_bytes(gzip.compress(b"\xff\xfe\n"))
+    with pytest.raises(JournalError, match=r"foreign\.gz: no entry of a journal"):
+        [*read(file)]

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.journal.entries import Entry, Look
+from prefork.journal.entries import Entry, Key, Look
 from prefork.journal.traffic import sessions_of
 from prefork.policy.config import PoolConfig, SpareSizing
 from prefork.policy.engine import decide
+from prefork.policy.memory import Memory
 from prefork.policy.model import PoolView
 from prefork.policy.units import NS
 from prefork.simulation import Exponential, Flash, Host, Poisson, Recorded, Traffic, simulate
 
 if TYPE_CHECKING:
-    from prefork.policy.memory import Memory, Plan
+    from prefork.policy.memory import Plan
 
 POOL = PoolConfig(max_workers=40, max_sessions=2, sizing=SpareSizing())
 
@@ -31,6 +32,10 @@ def recorded(traffic: Traffic) -> tuple[list[Entry], float]:
 
     run = simulate(POOL, traffic, 1, Host(lull="0s"), watched)
     return entries, run.session_seconds
+
+
+def key(unix_ns: int) -> Key:
+    return Key(unix_ns, 0, {}, {}, Memory())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,16 @@ def test_it_comes_back(traffic: Traffic) -> None:
     assert -NS // 2 < late[len(late) // 20] <= late[-len(late) // 20] < NS // 2
     again = Recorded([each.at for each in played], [each.length for each in played])
     assert simulate(POOL, again, 1).mean_sessions == pytest.approx(simulate(POOL, traffic, 1).mean_sessions, rel=0.1)
+
+
+def test_two_pools_one_after_another_are_the_load_of_both() -> None:
+    entries, held_s = recorded(Poisson(20, lasts="60s", length=Exponential("1s")))
+    last = max(entry.view.now for entry in entries if isinstance(entry, Look))
+    later = [entry._replace(view=entry.view._replace(seed=2)) for entry in entries if isinstance(entry, Look)]
+    one = sessions_of([key(0), *entries])
+    both = sessions_of([key(0), *entries, key(2 * last), *later])  # the machine's clock began anew
+    assert both == [*one, *(each._replace(at=each.at + 2 * last) for each in one)]
+    assert sum(each.length for each in both) / NS == pytest.approx(2 * held_s, rel=0.05)
 
 
 def test_nobody_came() -> None:
