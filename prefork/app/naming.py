@@ -16,10 +16,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
+from prefork.app.frames import own_frames
 from prefork.errors import AppError
 
 _MADE = re.compile(r"([^()]+)\((.+)\)")
-_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 def import_app_object(name: str) -> object:
@@ -78,7 +78,7 @@ def _import_module(name: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not _own_frames(error):
+        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not own_frames(error):
             raise AppError(f"app {name!r}: no module {error.name!r} on sys.path{_beside(module)}") from None
         raise _raised(name, error) from error
     except BaseException as error:
@@ -137,19 +137,7 @@ def _raised(name: str, error: BaseException) -> AppError:
             what = "importing it was interrupted"
         case _:
             what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    return AppError(f"app {name!r}: {what}", _own_frames(error))
-
-
-def _own_frames(error: BaseException) -> str:
-    """The traceback as printed text, without importlib's frames and prefork's; empty when none is the user's."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_ours(each.filename)]
-    if not frames and not isinstance(error, SyntaxError):
-        return ""
-    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OURS)) or f"{os.sep}importlib{os.sep}" in filename
+    return AppError(f"app {name!r}: {what}", own_frames(error))
 
 
 def name_of(obj: object) -> str:

@@ -40,6 +40,8 @@ _VIEW = TypeAdapter(PoolView)
 _FOLD_BURST = 5
 _FOLD_NS = 1_000_000_000
 _FOLD_KINDS = 1000
+_SAME_NS = 60_000_000_000
+"""A traceback that was shown so long ago is shown again."""
 _GATE_WORDS = {
     wire.GATE_FULL: "full",
     wire.GATE_PAUSED: "paused",
@@ -55,14 +57,14 @@ class Folder:
     def __init__(self) -> None:
         self._kinds: dict[str, tuple[int, int, int]] = {}
 
-    def let(self, kind: str, now: int) -> int | None:
+    def let(self, kind: str, now: int, burst: int = _FOLD_BURST) -> int | None:
         """How many lines of this kind were left out before this one; None: leave this one out as well."""
         since, passed, folded = self._kinds.get(kind, (now, 0, 0))
         if now - since >= _FOLD_NS:
             since, passed = now, 0
         if len(self._kinds) >= _FOLD_KINDS:  # a kind may have the user's own words in it: no two need be the same
             self._kinds = {other: each for other, each in self._kinds.items() if now - each[0] < _FOLD_NS}
-        if passed >= _FOLD_BURST:
+        if passed >= burst:
             self._kinds[kind] = since, passed, folded + 1
             return None
         self._kinds[kind] = since, passed + 1, 0
@@ -97,6 +99,8 @@ class Reporter:
         self._fold = Folder()
         self._ends: dict[int, str] = {}
         """How the workers ended that the shown decisions name."""
+        self._traceback = "", 0
+        """The lines of the last one that was shown, and when."""
         self._started_at = kernel.now()
         self._started_unix = time.time()
 
@@ -126,7 +130,7 @@ class Reporter:
             case WorkerUnborn(worker):
                 self._say(logging.WARNING, "unborn", f"worker {worker} was {fact.how}", now)
             case WorkerSaid(worker, wire.Failed(text, frames)):
-                self._say(logging.ERROR, f"failed {text}", f"worker {worker} failed: {text}", now, frames)
+                self._worker_failed(worker, text, frames, now)
             case WorkerSaid(worker, wire.Request(act, owner)):
                 self._say(logging.INFO, f"request {act}", f"worker {worker} asks to {act} ({owner})", now)
             case MoldSaid(generation, wire.MoldReady(resident)):
@@ -155,6 +159,19 @@ class Reporter:
         text = f"mold of generation {generation} is ready after {took:.2f} s, {resident / 2**20:.0f} MiB"
         self._say(logging.INFO, "mold ready", text, now)
 
+    def _worker_failed(self, worker: WorkerId, text: str, frames: str, now: int) -> None:
+        """At length once; whoever fails at the same lines after it is a line a second."""
+        known = self._board.workers.get(worker)
+        booting = known is not None and known.ready_at is None
+        what = f"failed to start app {self._board.config.app!r}" if booting else "failed"
+        where = "".join(line for line in frames.splitlines() if line.startswith('  File "'))
+        shown, at = self._traceback
+        if where == shown and now - at < _SAME_NS:
+            frames = ""
+        else:
+            self._traceback = where, now
+        self._say(logging.ERROR, f"failed {where or text}", f"worker {worker} {what}: {text}", now, frames, burst=1)
+
     def _worker_ended(self, fact: WorkerExited, now: int) -> None:
         worker = self._board.workers.get(fact.worker)
         if worker is None:
@@ -167,11 +184,15 @@ class Reporter:
         self._ends[fact.worker] = fact.how
         if len(self._ends) > 2 * HISTORY:
             self._forget_ends()
+        if worker.failed is not None and fact.code is not None and not (fact.lost or fact.dump):
+            return  # it has said why, and that is told
         level = logging.INFO if ordered and fact.code == 0 else logging.WARNING
         self._say(level, f"ended {fact.how} {worker.ordered}", text, now, fact.dump)
 
-    def _say(self, level: int, kind: str, text: str, now: int, below: str = "") -> None:
-        left_out = self._fold.let(kind, now)
+    def _say(  # noqa: PLR0913 - a line, and what it hangs on
+        self, level: int, kind: str, text: str, now: int, below: str = "", *, burst: int = _FOLD_BURST
+    ) -> None:
+        left_out = self._fold.let(kind, now, burst)
         if left_out is None:
             return
         if left_out:

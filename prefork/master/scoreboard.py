@@ -331,7 +331,7 @@ class Scoreboard:
                 if because.reason is Reason.IMPORT_TIMEOUT:
                     self.molds[generation].took_too_long()
             case GiveUp(because=because):
-                self.cannot_go_on(BootError(_give_up_text(because, self.last_failure)), done.at)
+                self.cannot_go_on(BootError(_give_up_text(self.config.app, because, self.last_failure)), done.at)
             case Pause() | Resume() | Retire() | Drain() | Kill() as order:
                 self.workers[order.worker].obey(order, done.at)
 
@@ -341,7 +341,10 @@ def _cpu_since(kernel: Kernel, worker: WorkerId, words: list[int]) -> int | None
     return max(0, cpu - words[wire.CPU]) if cpu is not None else None
 
 
-def _give_up_text(because: Because, failure: str) -> str:
+def _give_up_text(app: str, because: Because, failure: str) -> str:
     """One line for the error that ends the pool."""
     told = ", ".join(f"{name}={value}" for name, value in because.figures)
-    return f"gave up: {because.reason} ({told})" + (f"; the last worker: {failure}" if failure else "")
+    why = f"gave up: {because.reason} ({told})"
+    if because.reason is not Reason.NEVER_READY:
+        return f"app {app!r}: {why}"
+    return f"app {app!r}: no worker became ready, the last one: {failure}; {why}: mend the app, and start again"

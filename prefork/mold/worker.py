@@ -18,11 +18,12 @@ import random
 import signal
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import log, wire
+from prefork.app.frames import own_traceback
 from prefork.backends.tether import Tether, WorkerSettings
+from prefork.errors import BugError, PreforkError
 from prefork.mold import linux
 from prefork.mold.title import set_title
 
@@ -104,8 +105,10 @@ def _exit_code(error: SystemExit) -> int:
 
 def _report(birth: Birth, error: BaseException) -> None:
     """Say why it ends: to the master, which folds a crash loop's many lines into one."""
-    frames = "".join(traceback.format_exception(error))
-    text = f"{type(error).__name__}: {error}"
+    meant = isinstance(error, PreforkError) and not isinstance(error, BugError)
+    text = str(error) if meant else f"{type(error).__name__}: {error}"
+    why = error.__cause__ if meant else error  # what is raised on purpose says all of itself
+    frames = "" if why is None else own_traceback(why)
     with contextlib.suppress(OSError):
         birth.channel.send(wire.pack(wire.Failed(log.one_line(text), frames)))
 

@@ -25,6 +25,13 @@ async def unfit(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.startup.failed", "message": "Traceback\nOSError: no database"})
 
 
+async def breaks(_scope: Any, receive: Any, send: Any) -> None:
+    """As Starlette does."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback\nOSError: no database"})
+    raise OSError("no database")
+
+
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         body = (await receive())["body"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prefork import CrashConfig, PoolConfig
 from prefork.backends import asgi
 from prefork.backends.registry import load_backend
 from prefork.errors import BootError, ConfigError
@@ -34,6 +36,7 @@ RUNS_NOT: list[tuple[Style, str, str]] = [
     ("asgi", "selectors", "'asyncio'"),
     ("asgi", "threads", "'asyncio'"),
 ]
+FEW_TRIES = PoolConfig(crash=CrashConfig(burst=10))
 APPS: dict[str, Any] = {"protocol": transports.Protocol, "streams": transports.streams, "asgi": transports.asgi}
 
 
@@ -70,9 +73,27 @@ def test_a_loop_that_cannot_run_it_names_those_that_can(style: Style, loop: str,
 
 
 def test_a_lifespan_that_fails_is_a_boot_that_fails_in_one_line() -> None:
-    with pytest.raises(BootError) as failed, running(transports.unfit, backend="asyncio"):
+    with pytest.raises(BootError) as failed, running(transports.unfit, backend="asyncio", pool=FEW_TRIES):
         pass
-    assert str(failed.value).endswith("LifespanError: lifespan startup failed: OSError: no database")
+    assert str(failed.value) == (
+        "app 'tests.apps.transports:unfit': no worker became ready, the last one: lifespan startup failed: "
+        "OSError: no database; gave up: never_ready (crash_burst=10): mend the app, and start again"
+    )
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_lifespan_that_fails_is_told_once_at_length_and_then_shortly(loop: str) -> None:
+    """By the user's own lines; what lies between them and the worker's first line is nobody's business."""
+    options = {"asyncio": {"loop": loop}}
+    with running(transports.breaks, backend="asyncio", backends=options, pool=FEW_TRIES, wait=False) as pool:
+        assert pool.wait() == BootError.exit_code
+        log = pool.log
+    failed = "failed to start app 'tests.apps.transports:breaks': lifespan startup failed: OSError: no database"
+    assert re.search(rf": worker [12] {failed}\n", log)
+    assert len(re.findall(r"Traceback|raise OSError", log)) == 2
+    assert re.findall(r'  File "([^"]+)"', log) == [transports.__file__]
+    assert len(log.splitlines()) < 25
+    assert not re.search(r"worker \d+ ended: exit code", log)
 
 
 def test_without_uvicorn_an_asgi_app_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from prefork import wire
+from prefork.master.facts import WorkerSaid
 from prefork.master.reporter import Folder
 from prefork.master.scoreboard import HISTORY
 from prefork.policy.model import WorkerId
 from tests.unit.master.master import FakeMaster
+
+if TYPE_CHECKING:
+    import pytest
 
 SECOND = 1_000_000_000
 
@@ -24,6 +30,25 @@ def test_kinds_that_never_come_again_are_forgotten() -> None:
     for number in range(5000):
         folder.let(f"failed {number}", number * SECOND)
     assert len(folder._kinds) <= 1001
+
+
+def test_workers_that_fail_at_the_same_lines_are_one_traceback_and_then_a_line_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever they say: with a port or a pid in it no two would be the same."""
+    reporter = FakeMaster(min_workers=1).reporter
+    for number, at in enumerate([0, 1, 2, SECOND, 61 * SECOND]):
+        failed = wire.Failed(f"OSError: {number}", f'  File "app.py", line 3, in started\nOSError: {number}\n')
+        reporter.learned(WorkerSaid(WorkerId(number), failed), at)
+    assert [record.getMessage() for record in caplog.records] == [
+        "worker 0 failed: OSError: 0",
+        '      File "app.py", line 3, in started',
+        "    OSError: 0",
+        "worker 3 failed: OSError: 3 (and 2 more of this kind before)",
+        "worker 4 failed: OSError: 4",
+        '      File "app.py", line 3, in started',
+        "    OSError: 4",
+    ]
 
 
 def test_how_workers_ended_is_known_as_long_as_a_decision_shows_it_and_no_longer() -> None:
