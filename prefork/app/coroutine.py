@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from prefork.app.coroutine_conn import CoroutineConn
+from prefork.app.foreign import ForeignAwaitError
 from prefork.app.framing import Stream
 from prefork.app.session import Session
 from prefork.app.task_driver import TaskDriver, running_loop
@@ -123,7 +124,7 @@ class CoroutineSession(Session[Any]):
             self.conn.peer,
             type(error).__name__,
             error,
-            exc_info=error,
+            exc_info=None if isinstance(error, ForeignAwaitError) else error,
         )
 
 

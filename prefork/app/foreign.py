@@ -21,6 +21,10 @@ _CURE: Final = (
 )
 
 
+class ForeignAwaitError(RuntimeError):
+    """Its sentence has the line: a traceback would say no more."""
+
+
 def sentence_of(coroutine: Coroutine[Any, Any, object], waited_for: object) -> str:
     """What to say of `waited_for`, which `coroutine` has yielded just now."""
     frames = []
@@ -49,7 +53,7 @@ def told(error: BaseException) -> BaseException:
     if not _is_foreign(frames[-1][0]):
         return error
     place, what = _place(frames, _is_foreign)
-    instead = RuntimeError(f"await of {what} at {place}: {_CURE}")
+    instead = ForeignAwaitError(f"await of {what} at {place}: {_CURE}")
     instead.__cause__ = error
     return instead.with_traceback(error.__traceback__)
 

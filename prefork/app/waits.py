@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prefork.app.foreign import sentence_of, told
+from prefork.app.foreign import ForeignAwaitError, sentence_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -136,7 +136,7 @@ class HandDriver:
     def _refuse(self, waited_for: object) -> None:
         """Raise, at the foreign await, what is wrong with it."""
         for _ in range(_PATIENCE):
-            error = RuntimeError(sentence_of(self._coroutine, waited_for))
+            error = ForeignAwaitError(sentence_of(self._coroutine, waited_for))
             waited_for = self._run(self._coroutine.throw, error)
             if waited_for is self._wait:
                 return

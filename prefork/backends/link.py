@@ -24,6 +24,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from prefork.app.foreign import ForeignAwaitError
 from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
 from prefork.app.session import DrainTimeoutError, Session, WriteLimitError
 from prefork.backends.ends import ABORTING, CLOSED, CLOSING, OPEN
@@ -331,7 +332,8 @@ class Link(Outlet):
                 self._transmit(b"".join(self._out))
         if not isinstance(error, _TROUBLE):
             self._host.tether.session_failed()
-            _log.error("session with %s ended by %s", self.peer, brief(error), exc_info=error)
+            trace = None if isinstance(error, ForeignAwaitError) else error
+            _log.error("session with %s ended by %s", self.peer, brief(error), exc_info=trace)
         self._finish(error)
 
     def _finish(self, why: BaseException | None) -> None:

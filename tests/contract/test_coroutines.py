@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,8 @@ def test_a_foreign_await_ends_the_session_with_what_was_awaited_and_where(
     at = f"{code.co_filename}, line {code.co_firstlineno + line}"
     if app is odd:  # the innermost line is that of the object's own __await__
         at = f"{code.co_filename}, line {Odd.__await__.__code__.co_firstlineno + 1}"
-    assert worker.log == [f"session with {peer} ended by RuntimeError: await of {what} at {at}: {CURE}"]
+    sentence = f"session with {peer} ended by ForeignAwaitError: await of {what} at {at}: {CURE}"
+    assert os.pread(worker._log, 1 << 16, 0).decode().splitlines() == [sentence]
 
 
 def test_an_await_of_trio_is_told_as_well_also_where_trio_runs(start: Workers) -> None:
@@ -144,7 +146,7 @@ def test_another_sessions_conn_can_not_be_waited_for(start: Workers) -> None:
     other.hears("begun")
     other.say("now")
     other.is_over()
-    (line,) = worker.log
+    (line,) = os.pread(worker._log, 1 << 16, 0).decode().splitlines()
     code = waits_for_another.__code__
     assert f"await of another session's conn at {code.co_filename}, line {code.co_firstlineno + 4}: " in line
     assert line.endswith("use its send_nowait")
