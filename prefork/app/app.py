@@ -8,7 +8,7 @@ from prefork.app.coroutine import CoroutineSession
 from prefork.app.framing import Framer, Lines, Stream
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
-from prefork.app.styles import check_hook, style_of
+from prefork.app.styles import FRAMED, check_hook, style_of
 from prefork.errors import AppError
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ _NO_FRAMER = "{} names no framer: write `framer = Lines` (or Stream, ...) in its
 class App:
     """What is served: a Session class, or code of another style (`styles.Style`) that the loop can run.
 
-    `style`: for a handler whose form doesn't tell it. `framer`: for sessions that name none; where both do, this one is
-    taken. `admit(peer, listener)`: whether that peer may have a session; False, or an exception, closes the connection
-    before one exists. `started(worker)`: called in each worker before it accepts; an exception fails its boot.
-    `stopping(worker)`: called in each worker that ends in an orderly way, after its last session. Raises TypeError for
-    what can't be served.
+    `style`: for a handler whose form doesn't tell it. `framer`: for coroutines, and for sessions that name none;
+    where both do, this one is taken. `admit(peer, listener)`: whether that peer may have a session; False, or an
+    exception, closes the connection before one exists. `started(worker)`: called in each worker before it accepts; an
+    exception fails its boot. `stopping(worker)`: called in each worker that ends in an orderly way, after its last
+    session. Raises TypeError for what can't be served.
     """
 
     __slots__ = ("_framer", "_made", "admit", "handler", "started", "stopping", "style")
@@ -112,6 +112,11 @@ class App:
         self.stopping = stopping
         self.handler: Callable[..., Any] = handler
         self.style: Style = style_of(handler, style)
+        if framer is not None and self.style not in FRAMED:
+            raise TypeError(
+                f"framer={getattr(framer, '__name__', framer)!s:.60}: only sessions and coroutines have one, and "
+                f"{getattr(handler, '__qualname__', handler)!s:.60} is of style {self.style!r}: leave it out"
+            )
         self._made: tuple[object, Framer[Any]] = Lines, Lines()
         self._framer: Framer[Any] | None = None if framer is None else self.framer(framer)
         if self.style == "session" and isinstance(handler, type) and framer is None:

@@ -9,6 +9,7 @@ for each session), or not at all.
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
 from types import FunctionType
@@ -25,9 +26,17 @@ Support = Literal["native", "bridged"]
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
 MADE: Final = frozenset({"session", "protocol"})
 """Styles whose handler is called without arguments, once a connection, and makes the object that serves it."""
+FRAMED: Final = frozenset({"session", "coroutine"})
+"""Styles that get items, which a framer makes of bytes."""
 _BASES: Final = (
-    ("asyncio.protocols", "BaseProtocol", "protocol"),
+    ("asyncio.protocols", "Protocol", "protocol"),
+    ("asyncio.protocols", "BufferedProtocol", "protocol"),
     ("socketserver", "BaseRequestHandler", "socket"),
+)
+_REFUSED: Final = (
+    ("asyncio.protocols", "DatagramProtocol", "handles datagrams", "asyncio.Protocol or BufferedProtocol"),
+    ("asyncio.protocols", "SubprocessProtocol", "handles a process", "asyncio.Protocol or BufferedProtocol"),
+    ("socketserver", "DatagramRequestHandler", "handles datagrams", "StreamRequestHandler"),
 )
 _FUNCTIONS: Final[Mapping[tuple[bool, int], Style]] = {
     (True, 1): "coroutine",
@@ -38,7 +47,12 @@ _FUNCTIONS: Final[Mapping[tuple[bool, int], Style]] = {
 }
 """By whether it is `async`, and how many arguments it takes."""
 _OBJECTS: Final = frozenset({"asgi", "wsgi"})
-_OFFERS: Final = "a class of prefork.Session, asyncio.BaseProtocol or socketserver.BaseRequestHandler"
+_CALLS: Final[Mapping[Style, tuple[str, frozenset[int]]]] = {
+    "asgi": ("(scope, receive, send)", frozenset((3, 1))),  # 1: an app of ASGI 2
+    "wsgi": ("(environ, start_response)", frozenset((2,))),
+}
+"""How an app is called, and with how many arguments."""
+_OFFERS: Final = "a class of prefork.Session, asyncio.Protocol, BufferedProtocol or socketserver.BaseRequestHandler"
 
 
 def style_of(handler: object, style: str | None = None) -> Style:
@@ -47,6 +61,7 @@ def style_of(handler: object, style: str | None = None) -> Style:
         raise TypeError(f"a {type(handler).__qualname__} object serves one connection: give the class, not an instance")
     if not callable(handler):
         raise TypeError(f"{handler!r:.60} is neither an App nor anything that can be called")
+    _refuse_other_bases(handler)
     told = _told(handler)
     if style is None:
         if told is None:
@@ -54,8 +69,9 @@ def style_of(handler: object, style: str | None = None) -> Style:
         return _checked(handler, told)
     for known in STYLES:
         if style == known:
-            if told is not None and told != known and not (told in _OBJECTS and known in _OBJECTS):
+            if told is not None and told != known:
                 raise TypeError(f"{_name(handler)} is written as {told}, not as {known}: leave style= out")
+            _refuse_impossible(handler, known)
             return _checked(handler, known)
     raise TypeError(f"style {style!r} is not known; there are: {', '.join(STYLES)}")
 
@@ -83,14 +99,19 @@ def _told(handler: object) -> Style | None:
 
 
 def _by_base(made: type) -> Style | None:
-    """The style of a class; nobody's module is imported to find out."""
+    """The style of a class."""
     if issubclass(made, Session):
         return "session"
     for module, name, style in _BASES:
-        base = getattr(sys.modules.get(module), name, None)
-        if base is not None and issubclass(made, base):
+        if _is_of(made, module, name):
             return style  # type: ignore[return-value]
     return None
+
+
+def _is_of(made: type, module: str, name: str) -> bool:
+    """Whether it is a class of that; nobody's module is imported to find out."""
+    base = getattr(sys.modules.get(module), name, None)
+    return base is not None and issubclass(made, base)
 
 
 def _call_of(handler: object) -> FunctionType | None:
@@ -107,10 +128,7 @@ def _arity(function: FunctionType) -> int | None:
 
 
 def _checked(handler: object, style: Style) -> Style:
-    """Refuse a maker that can't be called without arguments, and handlers of what is no connection."""
-    datagrams = getattr(sys.modules.get("socketserver"), "DatagramRequestHandler", None)
-    if datagrams is not None and isinstance(handler, type) and issubclass(handler, datagrams):
-        raise TypeError(f"{_name(handler)} handles datagrams, and a pool serves connections: use StreamRequestHandler")
+    """Refuse a maker that can't be called without arguments."""
     needed = _required(handler) if style in MADE else []
     if needed:
         raise TypeError(
@@ -118,6 +136,53 @@ def _checked(handler: object, style: Style) -> Style:
             f"functools.partial and say style={style!r}"
         )
     return style
+
+
+def _refuse_other_bases(handler: object) -> None:
+    """Refuse a class whose base serves no connection."""
+    if isinstance(handler, type) and _by_base(handler) != "protocol":
+        for module, name, what, instead in _REFUSED:
+            if _is_of(handler, module, name):
+                raise TypeError(f"{_name(handler)} {what}, and a pool serves connections: use {instead}")
+
+
+def _refuse_impossible(handler: object, style: Style) -> None:
+    """Refuse what is certainly no app of the style that its user says; whatever may be one is believed."""
+    function, bound = (handler, 0) if isinstance(handler, FunctionType) else (_call_of(handler), 1)
+    if function is None or isinstance(handler, type) or style not in _CALLS:
+        return
+    form, counts = _CALLS[style]
+    signature = inspect.signature(function, follow_wrapped=False)
+    if not any(_takes(signature, count + bound) for count in counts):
+        cure = f": if it makes one, give {_name(handler)}()" if _takes(signature, bound) else ""
+        raise TypeError(f"{_name(handler)} can't be called with {form}, as an app of style {style!r} is{cure}")
+    if style == "asgi" and not _may_be_awaited(function):
+        raise TypeError(
+            f"{_name(handler)} returns nothing that can be awaited, as an app of style 'asgi' is: write async def"
+        )
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _may_be_awaited(function: FunctionType) -> bool:
+    """Whether what it returns may be awaitable: no generator is, nor a constant, nor what isn't returned at all."""
+    flags = function.__code__.co_flags
+    if flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE):
+        return True
+    if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+        return False
+    before = ""
+    for each in dis.get_instructions(function):
+        if each.opname == "RETURN_VALUE" and (each.is_jump_target or before != "LOAD_CONST"):
+            return True
+        before = each.opname
+    return False
 
 
 def _untold(handler: object) -> str:

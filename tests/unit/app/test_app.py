@@ -87,6 +87,15 @@ def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() ->
         pytest.param({"handler": Plain, "admit": 3}, "admit 3 can't be called: give a function", id="no function"),
         pytest.param({"handler": Plain, "started": _coroutine}, "is a coroutine function: give", id="coroutine"),
         pytest.param({"handler": Session}, "Session names no framer", id="Session itself"),
+        *(
+            pytest.param(
+                {"handler": partial(Bare), "style": style, "framer": framer},
+                rf"^framer={name}: only sessions and coroutines have one, and .+ is of style '{style}': leave it out$",
+                id=f"a framer for {style}",
+            )
+            for style in ("streams", "protocol", "socket", "asgi", "wsgi")
+            for framer, name in ((Lines, "Lines"), (Lines(limit=7), r"Lines\(.+\)"))
+        ),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_line(arguments: dict[str, Any], message: str) -> None:

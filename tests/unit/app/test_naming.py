@@ -140,8 +140,8 @@ def test_a_file_is_a_proper_module_of_its_folder(folder: Path) -> None:
         pytest.param(
             "echo_x.py:Other",
             "app 'echo_x.py:Other': Other is no subclass that tells its style (a class of prefork.Session, "
-            "asyncio.BaseProtocol or socketserver.BaseRequestHandler): say App(…, style=…): session, coroutine, "
-            "streams, protocol, socket, asgi, wsgi",
+            "asyncio.Protocol, BufferedProtocol or socketserver.BaseRequestHandler): say App(…, style=…): session, "
+            "coroutine, streams, protocol, socket, asgi, wsgi",
             id="a class of another kind",
         ),
         pytest.param(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import socketserver
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from prefork.app.session import Session
-from prefork.app.styles import STYLES, style_of
+from prefork.app.styles import style_of
+
+if TYPE_CHECKING:
+    from prefork.app.styles import Style
 
 
 class Plain(Session[str]):
@@ -120,10 +123,8 @@ def test_a_style_is_told_by_the_form(handler: object, style: str) -> None:
 def test_what_is_not_exact_is_asked_for_its_style(handler: object) -> None:
     with pytest.raises(TypeError, match=r"doesn't tell its style by its form: say App\(…, style=…\), one of session,"):
         style_of(handler)
-    assert [style_of(handler, style) for style in STYLES if style not in ("session", "protocol")] == [
-        *STYLES[1:3],
-        *STYLES[4:],
-    ]
+    believed: tuple[Style, ...] = ("coroutine", "streams", "socket")
+    assert [style_of(handler, style) for style in believed] == [*believed]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,122 @@ class Datagrams(socketserver.DatagramRequestHandler):
     pass
 
 
-def test_a_handler_of_datagrams_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"^Datagrams handles datagrams, and a pool serves connections: use StreamReq"):
-        style_of(Datagrams)
+class Packets(asyncio.DatagramProtocol):
+    pass
+
+
+class Child(asyncio.SubprocessProtocol):
+    pass
+
+
+class Both(asyncio.Protocol, asyncio.DatagramProtocol):
+    pass
+
+
+class Bare(asyncio.BaseProtocol):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (Datagrams, "Datagrams handles datagrams, and a pool serves connections: use StreamRequestHandler"),
+        (Packets, "Packets handles datagrams, and a pool serves connections: use asyncio.Protocol or BufferedProtocol"),
+        (Child, "Child handles a process, and a pool serves connections: use asyncio.Protocol or BufferedProtocol"),
+    ],
+)
+@pytest.mark.parametrize("style", [None, "socket", "protocol"])
+def test_what_serves_no_connection_is_refused_whatever_its_user_says(handler: type, style: str, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        style_of(handler, style)
+    assert str(caught.value) == message
+
+
+def test_a_protocol_that_is_one_of_datagrams_as_well_is_a_protocol() -> None:
+    assert style_of(Both) == "protocol"
+
+
+def test_a_bare_base_protocol_is_asked_for_its_style() -> None:
+    with pytest.raises(TypeError, match=r"^Bare is no subclass that tells its style \(a class of prefork.Session, "):
+        style_of(Bare)
+    assert style_of(Bare, "protocol") == "protocol"
+
+
+# -- what can't be an app of style asgi or wsgi ------------------------------------------------------------------------
+
+
+def plain(_scope: object, _receive: object, _send: object) -> None:
+    return
+
+
+def constant(scope: object, _receive: object, _send: object) -> int:
+    if scope:
+        return 1
+    raise ValueError
+
+
+def makes() -> Framework:
+    return Framework()
+
+
+def yields(*_given: object) -> Any:
+    yield None
+
+
+class Blocking:
+    def __call__(self, scope: object, receive: object, send: object) -> None:
+        print(scope, receive, send)
+
+
+NOT_AWAITED = "{} returns nothing that can be awaited, as an app of style 'asgi' is: write async def"
+CANT_ASGI = "{} can't be called with (scope, receive, send), as an app of style 'asgi' is"
+CANT_WSGI = "{} can't be called with (environ, start_response), as an app of style 'wsgi' is"
+BLOCKING = Blocking()
+
+
+@pytest.mark.parametrize(
+    ("handler", "style", "message"),
+    [
+        (plain, "asgi", NOT_AWAITED.format("plain")),
+        (constant, "asgi", NOT_AWAITED.format("constant")),
+        (yields, "asgi", NOT_AWAITED.format("yields")),
+        (generator, "asgi", NOT_AWAITED.format("generator")),
+        (BLOCKING, "asgi", NOT_AWAITED.format(f"{BLOCKING!r:.60}")),
+        (keyword, "asgi", CANT_ASGI.format("keyword")),
+        (makes, "asgi", CANT_ASGI.format("makes") + ": if it makes one, give makes()"),
+        (makes, "wsgi", CANT_WSGI.format("makes") + ": if it makes one, give makes()"),
+        (decorated, "wsgi", CANT_WSGI.format("socket")),
+        (wsgi, "asgi", "wsgi is written as wsgi, not as asgi: leave style= out"),
+    ],
+)
+def test_what_is_certainly_no_app_of_the_style_that_is_said_is_refused(
+    handler: object, style: str, message: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        style_of(handler, style)
+    assert str(caught.value) == message
+
+
+def passes_on(scope: object, receive: object, send: object) -> Any:
+    return asgi(scope, receive, send)
+
+
+def passes_on_or_not(scope: object, receive: object, send: object) -> Any:
+    return asgi(scope, receive, send) if scope else None
+
+
+@functools.wraps(wsgi)
+def wrapped(*given: Any) -> Any:
+    return asgi(*given)
+
+
+class AsgiTwo:
+    def __init__(self, scope: object) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "handler", [passes_on, passes_on_or_not, wrapped, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi, 1), Framework]
+)
+def test_what_may_be_an_asgi_app_is_believed(handler: object) -> None:
+    assert style_of(handler, "asgi") == "asgi"
