@@ -13,10 +13,7 @@ come in part, waits for that request, whose response closes it.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import inspect
 import logging
-from difflib import get_close_matches
 from email.utils import formatdate
 from math import inf
 from time import time as now
@@ -25,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefork.backends.lifespan import Lifespan
 from prefork.backends.service import CarryingService
 from prefork.backends.transports import FRESH_S, Carried, current
-from prefork.errors import ConfigError
+from prefork.backends.uvicorn_settings import configure
 
 if TYPE_CHECKING:
     import socket
@@ -34,57 +31,9 @@ if TYPE_CHECKING:
     from prefork.backends.carrying import Carrier
     from prefork.backends.tether import Tether
 
-_OURS: Final = frozenset(
-    (
-        *("app", "factory", "host", "port", "uds", "fd", "backlog", "loop", "workers", "env_file"),
-        *("reload", "reload_dirs", "reload_delay", "reload_includes", "reload_excludes"),
-        *("log_config", "use_colors", "limit_max_requests", "limit_max_requests_jitter"),
-        *("timeout_notify", "callback_notify", "timeout_graceful_shutdown", "timeout_worker_healthcheck"),
-        *("ssl_keyfile", "ssl_certfile", "ssl_keyfile_password", "ssl_version", "ssl_cert_reqs", "ssl_ca_certs"),
-        *("ssl_ciphers", "ssl_context_factory"),
-    )
-)
-"""Settings of uvicorn's that the pool has of its own."""
-_DEFAULTS: Final[Mapping[str, Any]] = {"access_log": False, "interface": "asgi3"}
-_CURE: Final = "uvicorn is not installed: pip install 'prefork[asgi]'"
 _MOMENT_S: Final = 0.25
 """The master kills 0.6 s after the deadline; sessions may have taken as much as this of it."""
 _CLOSE: Final = (b"connection", b"close")
-
-
-def check_settings(given: Mapping[str, Any]) -> None:
-    """Refuse settings that uvicorn doesn't have, or that are the pool's. Raises ValueError in one line."""
-    known = _parameters()
-    for name in given:
-        if name in _OURS:
-            raise ValueError(f"uvicorn.{name} is for prefork to set: leave it out")
-        if name not in known:
-            close = get_close_matches(name, known.keys() - _OURS, n=1)
-            cure = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"uvicorn.{name}: uvicorn has no such setting{cure}")
-
-
-def _parameters() -> Mapping[str, inspect.Parameter]:
-    if importlib.util.find_spec("uvicorn") is None:
-        raise ValueError(_CURE)
-    from uvicorn import Config  # noqa: PLC0415 - optional
-
-    return inspect.signature(Config).parameters
-
-
-def configure(handler: Callable[..., Any], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - uvicorn's Config
-    """Uvicorn's view of an app, with all that it needs imported. Raises ConfigError where that can't be."""
-    if importlib.util.find_spec("uvicorn") is None:
-        raise ConfigError(f"an app of style 'asgi' is served by uvicorn's protocols; {_CURE}")
-    from uvicorn import Config  # noqa: PLC0415 - optional
-
-    told = {**_DEFAULTS, **settings}
-    try:
-        config = Config(lambda: handler, factory=True, log_config=None, **told)
-        config.load()
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"[backends.asyncio] uvicorn {dict(settings)}: {type(error).__name__}: {error}") from error
-    return config
 
 
 class SharedState:

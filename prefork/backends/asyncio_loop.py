@@ -21,6 +21,7 @@ from prefork.backends.host import Host
 from prefork.backends.service import BridgedService, CarryingService, Service
 from prefork.backends.tasks import Tasks
 from prefork.backends.turn_selector import TurnSelector
+from prefork.errors import ConfigError
 
 if TYPE_CHECKING:
     import socket
@@ -53,9 +54,12 @@ class AsyncioOptions(CrewOptions):
         if self.loop == "uvloop" and _uvloop() is None:
             raise ValueError("loop 'uvloop' is not installed: pip install 'prefork[uvloop]'")
         if self.uvicorn:
-            from prefork.backends.asgi import check_settings  # noqa: PLC0415 - for who uses it
+            from prefork.backends.uvicorn_settings import check_settings  # noqa: PLC0415 - for who uses it
 
-            check_settings(self.uvicorn)
+            try:
+                check_settings(self.uvicorn)
+            except ValueError as error:
+                raise ConfigError(f"[backends.asyncio] {error}") from None
 
 
 class AsyncioBackend:
@@ -79,9 +83,10 @@ class AsyncioBackend:
         assert isinstance(options, AsyncioOptions)
         adopt_blocking(app)
         if app.style == "asgi":
-            from prefork.backends.asgi import configure  # noqa: PLC0415 - uvicorn is for who uses it
+            import prefork.backends.asgi  # noqa: F401, PLC0415 - now, so that workers share its memory
+            from prefork.backends.uvicorn_settings import configure, tell_what_is_missing  # noqa: PLC0415 - uvicorn is for who uses it
 
-            configure(app.handler, options.uvicorn)
+            tell_what_is_missing(configure(app.handler, options.uvicorn))
 
     def run(self, tether: Tether, listeners: Sequence[socket.socket], app: App, options: object, /) -> None:
         """Serve `app` until the worker is done."""

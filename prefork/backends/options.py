@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def make_options(backend: Backend, given: Mapping[str, Any]) -> object:
-    """Check `[backends.NAME]` against the backend's dataclass. Raises ConfigError naming table, key and value."""
+    """Check `[backends.NAME]` against the backend's dataclass. Raises ConfigError naming table, key and value.
+
+    A ConfigError of the dataclass's own has to do so by itself.
+    """
     table = f"[backends.{backend.name}]"
     kind = backend.options
     if kind is None:
@@ -25,12 +28,14 @@ def make_options(backend: Backend, given: Mapping[str, Any]) -> object:
             raise ConfigError(f"{table} {', '.join(given)}: this backend has no options")
         return None
     _check_names(table, kind, given)
-    hints = _hints(kind)
+    hints = hints_of(kind)
     for key, value in given.items():
         if not fits(value, hints.get(key, Any)):
-            raise ConfigError(f"{table} {key}: expected {_in_words(hints[key])}, not {value!r:.60}")
+            raise ConfigError(f"{table} {key}: expected {in_words(hints[key])}, not {value!r:.60}")
     try:
         made: object = kind(**given)
+    except ConfigError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{table} {dict(given)}: {error}") from None
     except Exception as error:
@@ -51,7 +56,7 @@ def _check_names(table: str, kind: type, given: Mapping[str, Any]) -> None:
             raise ConfigError(f"{table} {key}: not given, and it has no default")
 
 
-def _hints(kind: type) -> dict[str, Any]:
+def hints_of(kind: Callable[..., object]) -> dict[str, Any]:
     """The types that can be told; a name that exists for type checkers alone makes none of them known."""
     try:
         return get_type_hints(kind)
@@ -67,18 +72,30 @@ def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - any annotation
     if origin in (Union, UnionType):
         return any(fits(value, each) for each in get_args(kind))
     if origin in (list, tuple):
-        return isinstance(value, list) and all(fits(each, get_args(kind)[0]) for each in value)
+        return isinstance(value, list) and _fit_each(value, get_args(kind), of_any_length=origin is list)
     if kind is float:
         return type(value) in (int, float)
     if kind in (bool, int, str, NoneType):
         return type(value) is kind
-    return True
+    return origin is not type or isinstance(value, type)
 
 
-def _in_words(kind: Any) -> str:  # noqa: ANN401 - as `fits`
-    if get_origin(kind) is Literal:
+def _fit_each(values: list[Any], kinds: tuple[Any, ...], *, of_any_length: bool) -> bool:
+    if of_any_length or kinds[1:] == (...,):
+        return all(fits(each, kinds[0]) for each in values)
+    return len(values) == len(kinds) and all(map(fits, values, kinds))
+
+
+def in_words(kind: Any) -> str:  # noqa: ANN401 - as `fits`
+    """The type, as a config file can say it."""
+    origin = get_origin(kind)
+    if origin is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
-    return str(getattr(kind, "__name__", kind)) if get_origin(kind) is None else str(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(in_words(each) for each in get_args(kind) if get_origin(each) is not type)
+    if kind is NoneType:
+        return "None"
+    return str(getattr(kind, "__name__", kind)) if origin is None else str(kind)
 
 
 def adopt(backend: Backend, app: App, options: object) -> None:

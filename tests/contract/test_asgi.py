@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from prefork import App, wire
-from prefork.backends.asgi import configure
+from prefork.backends.uvicorn_settings import check_settings, configure, tell_what_is_missing
 from prefork.errors import ConfigError
 from prefork.testing.contract import Client, Workers, note
 from prefork.testing.contract.harness import MS
@@ -334,15 +335,84 @@ def test_an_app_without_a_lifespan_is_served_unless_it_is_asked_for() -> None:
     [
         ({"workers": 2}, "uvicorn.workers is for prefork to set: leave it out"),
         ({"timeout_keepalive": 2}, "uvicorn.timeout_keepalive: uvicorn has no such setting; did you mean"),
+        ({"timeout_keep_alive": "5"}, "uvicorn.timeout_keep_alive: expected int, not '5'$"),
+        ({"timeout_keep_alive": -1}, "uvicorn.timeout_keep_alive: -1 is below 0$"),
+        ({"timeout_keep_alive": True}, "uvicorn.timeout_keep_alive: expected int, not True$"),
+        ({"ws_ping_interval": float("nan")}, "uvicorn.ws_ping_interval: nan is below 0$"),
+        ({"ws_ping_timeout": "20s"}, "uvicorn.ws_ping_timeout: expected float or None, not '20s'$"),
+        ({"access_log": "no"}, "uvicorn.access_log: expected bool, not 'no'$"),
+        ({"lifespan": "yes"}, "uvicorn.lifespan: expected one of 'auto', 'on', 'off', not 'yes'$"),
+        ({"http": "htp"}, "uvicorn.http: 'htp' is not known; there are: auto, h11, httptools"),
+        ({"ws": 3}, "uvicorn.ws: expected one of 'auto', .* or str, not 3$"),
+        ({"log_level": "loud"}, "uvicorn.log_level: 'loud' is not known; there are: critical, error, "),
+        ({"headers": [["x"]]}, r"uvicorn.headers: expected list\[tuple\[str, str\]\] or None, not \[\['x'\]\]$"),
+        ({"headers": {"x": "y"}}, r"uvicorn.headers: expected list\[tuple\[str, str\]\] or None, not {'x': 'y'}$"),
+        ({"root_path": 1}, "uvicorn.root_path: expected str, not 1$"),
     ],
 )
-def test_settings_that_are_the_pool_s_or_unknown_are_refused(given: dict[str, Any], error: str) -> None:
-    with pytest.raises(ConfigError, match=error):
+def test_settings_that_are_the_pool_s_unknown_or_can_not_be_are_refused_in_one_line(
+    given: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^\[backends.asyncio\] {error}") as refused:
         Workers("asyncio", {"uvicorn": given}, usual=App(app))
+    assert "\n" not in str(refused.value)
 
 
-def test_settings_that_uvicorn_refuses_are_told_in_one_line() -> None:
+def test_settings_that_can_be_are_taken() -> None:
+    given: dict[str, Any] = {
+        "timeout_keep_alive": 0,
+        "ws_ping_interval": 5,
+        "ws_ping_timeout": 2.5,
+        "access_log": True,
+        "headers": [["x-served-by", "here"]],
+        "forwarded_allow_ips": ["127.0.0.1"],
+        "limit_concurrency": 10,
+        "http": "uvicorn.protocols.http.h11_impl:H11Protocol",
+        "ws": "none",
+        "lifespan": "on",
+        "interface": "asgi2",
+    }
+    check_settings(given | {"log_level": "DEBUG"})
+    assert configure(app, given).encoded_headers[-1] == (b"x-served-by", b"here")
+
+
+# -- what serves -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing", "told"),
+    [
+        ({}, [], ""),
+        ({"http": "h11", "ws": "none"}, ["httptools", "websockets"], ""),
+        (
+            {},
+            ["httptools"],
+            "HTTP is served by h11, WebSockets by websockets_sansio: httptools is not installed",
+        ),
+        (
+            {},
+            ["httptools", "websockets", "wsproto"],
+            "HTTP is served by h11, WebSockets are not: httptools and websockets are not installed",
+        ),
+    ],
+)
+def test_what_serves_instead_of_what_is_not_installed_is_told_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    missing: list[str],
+    told: str,
+) -> None:
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    for chosen in ("uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"):  # when it is imported
+        monkeypatch.delitem(sys.modules, chosen, raising=False)
+    tell_what_is_missing(configure(app, settings))
+    assert caplog.messages == ([f"{told}: pip install 'prefork[asgi]'"] if told else [])
+
+
+def test_a_class_that_is_not_there_is_told_in_one_line() -> None:
     with pytest.raises(
-        ConfigError, match=r"^\[backends.asyncio\] uvicorn {'http': 'htp'}: ImportFromStringError: [^\n]+$"
+        ConfigError, match=r"^\[backends.asyncio\] uvicorn {'http': 'htp:x'}: ImportFromStringError: [^\n]+$"
     ):
-        configure(app, {"http": "htp"})
+        configure(app, {"http": "htp:x"})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefork import CrashConfig, PoolConfig
-from prefork.backends import asgi
 from prefork.backends.registry import load_backend
+from prefork.backends.uvicorn_settings import check_settings, configure
 from prefork.errors import BootError, ConfigError
 from prefork.testing import running
 from tests.apps import transports
@@ -100,7 +100,7 @@ def test_without_uvicorn_an_asgi_app_is_refused_with_the_cure(monkeypatch: pytes
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     cure = "uvicorn is not installed: pip install 'prefork[asgi]'"
     with pytest.raises(ConfigError, match=r"style 'asgi' is served by uvicorn's protocols; uvicorn is not installed"):
-        asgi.configure(transports.asgi, {})
+        configure(transports.asgi, {})
     with pytest.raises(ValueError, match=r"uvicorn is not installed") as refused:
-        asgi.check_settings({"root_path": "/"})
+        check_settings({"root_path": "/"})
     assert str(refused.value) == cure

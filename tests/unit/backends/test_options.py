@@ -81,7 +81,7 @@ def test_options_are_made_of_the_table() -> None:
             {"zzz": 1}, r"\[backends.mine\] zzz: no such option; it has loop, threads, names, mode", id="an unknown key"
         ),
         pytest.param({"loop": 5}, r"^\[backends.mine\] loop: expected str, not 5$", id="a wrong type"),
-        pytest.param({"threads": "2"}, r"threads: expected int \| None, not '2'$", id="a wrong type of two"),
+        pytest.param({"threads": "2"}, r"threads: expected int or None, not '2'$", id="a wrong type of two"),
         pytest.param({"mode": "slow"}, r"mode: expected one of 'fast', 'safe', not 'slow'$", id="no choice"),
         pytest.param({"names": ["a", 1]}, r"names: expected list\[str\], not \['a', 1\]$", id="a wrong item"),
         pytest.param({"loop": "x"}, r"\[backends.mine\] .*loop = 'x' is not one of", id="a bad value"),
@@ -138,6 +138,12 @@ def test_types_that_exist_for_type_checkers_alone_are_not_checked() -> None:
         (["a", 1], list[str], False),
         ("ab", list[str], False),
         (["a"], tuple[str, ...], True),
+        (["a", 1], tuple[str, int], True),
+        (["a"], tuple[str, int], False),
+        (["a", "b"], tuple[str, int], False),
+        (["a", "b", "c"], tuple[str, str], False),
+        (str, type[str] | None, True),
+        ("str", type[str] | None, False),
         ({}, dict[str, int], True),
     ],
 )
