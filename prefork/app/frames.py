@@ -38,6 +38,11 @@ def own_traceback(error: BaseException) -> str:
         each = cause
 
 
+def joined(text: str) -> str:
+    """All lines of a message as one."""
+    return " ".join(stripped for line in text.splitlines() if (stripped := line.strip()))
+
+
 def _theirs(frames: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
     return [each for each in frames if not _is_ours(each.filename)]
 

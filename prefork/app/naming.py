@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
-from prefork.app.frames import own_frames
+from prefork.app.frames import joined, own_frames
 from prefork.errors import AppError
 
 _MADE = re.compile(r"([^()]+)\((.+)\)")
@@ -136,7 +136,7 @@ def _raised(name: str, error: BaseException) -> AppError:
         case KeyboardInterrupt():
             what = "importing it was interrupted"
         case _:
-            what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+            what = joined("".join(traceback.format_exception_only(error)))
     return AppError(f"app {name!r}: {what}", own_frames(error))
 
 

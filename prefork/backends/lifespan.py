@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefork.app.frames import joined
 from prefork.errors import PreforkError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Lifespan:
         elif answer["type"] != "lifespan.startup.complete":
             await asyncio.wait([self._task], timeout=1)
             error = self._task.exception() if self._task.done() else None
-            raise LifespanError(f"lifespan startup failed: {_last_line(answer, error)}") from error
+            raise LifespanError(f"lifespan startup failed: {_why(answer, error)}") from error
 
     async def shutdown(self, seconds: float) -> None:
         """For as long at most; a failure is logged, for the worker ends anyway."""
@@ -61,16 +62,16 @@ class Lifespan:
             return
         error = self._task.exception() if self._task.done() and not self._task.cancelled() else None
         if error is not None or answer is None or answer["type"] != "lifespan.shutdown.complete":
-            _log.error("lifespan shutdown failed: %s", _last_line(answer or {}, error), exc_info=error)
+            _log.error("lifespan shutdown failed: %s", _why(answer or {}, error), exc_info=error)
 
     def _without(self) -> None:
         """The app has no lifespan, or its code failed before it answered."""
         assert self._task is not None
         error = self._task.exception()
         if self._kind == "on":
-            raise LifespanError(f"lifespan startup failed: {_last_line({}, error)}") from error
+            raise LifespanError(f"lifespan startup failed: {_why({}, error)}") from error
         if error is not None:
-            _log.info("the app has no lifespan: %s", _last_line({}, error))
+            _log.info("the app has no lifespan: %s", _why({}, error))
 
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
@@ -88,9 +89,9 @@ class Lifespan:
         return None if self._answers.empty() else self._answers.get_nowait()
 
 
-def _last_line(answer: dict[str, str], error: BaseException | None) -> str:
-    """Why, as one line: of a traceback, which some frameworks send, the last one."""
+def _why(answer: dict[str, str], error: BaseException | None) -> str:
+    """As one line: of a traceback, which some frameworks send, the last one."""
     if error is not None:
-        return f"{type(error).__name__}: {error}".splitlines()[0]
+        return joined(f"{type(error).__name__}: {error}")
     lines = answer.get("message", "").strip().splitlines()
     return lines[-1] if lines else "the app says no more"

@@ -266,7 +266,7 @@ async def refuses(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
 async def breaks(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "what frameworks say"})
-    raise OSError("no database")
+    raise OSError("no\n  database")
 
 
 async def has_none(scope: dict[str, Any], _receive: Receive, _send: Send) -> None:

@@ -165,6 +165,11 @@ def test_a_name_that_leads_nowhere_is_told_in_one_line(folder: Path, name: str, 
         pytest.param("def f(): return 1 / 0\nf()", "ZeroDivisionError: division by zero", id="an exception"),
         pytest.param("raise SystemExit(3)", "importing it called sys.exit(3)", id="sys.exit"),
         pytest.param("raise KeyboardInterrupt", "importing it was interrupted", id="Ctrl-C"),
+        pytest.param(
+            "raise ImportError('no driver for postgres:\\n\\n  install psycopg\\n  or asyncpg\\n')",
+            "ImportError: no driver for postgres: install psycopg or asyncpg",
+            id="a message of some lines",
+        ),
         pytest.param("import nomod_x", "ModuleNotFoundError: No module named 'nomod_x'", id="its own missing import"),
     ],
 )
