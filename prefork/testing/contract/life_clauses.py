@@ -337,7 +337,7 @@ class LifeClauses:
         assert worker.slot[wire.RSS] > 1_000_000
 
     def test_09_a_worker_that_cannot_look_dies_of_its_interval_timer(self, start: Workers) -> None:
-        worker = _one_that_blocks(start, heartbeat_timeout_ns=50 * MS, drain_timeout_ns=50 * MS)
+        worker = _one_that_blocks(start, heartbeat_timeout_ns=200 * MS, drain_timeout_ns=200 * MS)
         worker.noted("blocked")
         assert worker.ended() == -signal.SIGALRM
 
