@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Start = Callable[..., LivePool]
 
 CLIENTS = 8
-SESSIONS = 75
+SESSIONS = 40
 """Of each client, one after the other."""
 
 
