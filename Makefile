@@ -13,6 +13,9 @@ RUN := $(VENV)/bin
 SOURCES := prefork tests examples bench
 PLUGINS := $(wildcard examples/plugins/*)
 
+# Tests start some thousand processes of prefork: compiled once, not by each anew, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve test test-all lint types imports coverage tests search mutation docs bench reality claims setup system clean
 
 setup: $(VENV)/.ready
@@ -20,7 +23,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[msgpack,http,title,uvloop,asgi,wsgi,report]' $(PLUGINS:%=--editable %) --group dev
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-compile --editable '.[msgpack,http,title,uvloop,asgi,wsgi,report]' $(PLUGINS:%=--editable %) --group dev
 	touch $@
 
 system:
