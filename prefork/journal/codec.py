@@ -66,11 +66,14 @@ class Encoder:
     def __init__(self) -> None:
         self._view = _EMPTY
         self._number = 0
+        self._dropped = 0
 
     def key(self, key: Key) -> str:
-        """A key; the next look is whole."""
+        """A key; the next look is whole. `dropped` is written as a total: a key may be missing itself."""
         self._view, self._number = _EMPTY, 0
-        fields = key._asdict() | {"memory": json.loads(key.memory.to_json()), "version": VERSION}
+        self._dropped += key.dropped
+        changed = {"memory": json.loads(key.memory.to_json()), "dropped": self._dropped, "version": VERSION}
+        fields = key._asdict() | changed
         return _dumps(["key", fields])
 
     def look(self, view: PoolView, plan: Plan) -> str:
@@ -92,6 +95,8 @@ class Decoder:
     def __init__(self) -> None:
         self._view: PoolView | None = None
         self._number = 0
+        self._dropped: int | None = None
+        """As the last key told; None: there was none, and what was before the first one is nobody's gap."""
 
     def entry(self, line: str) -> Entry | None:
         """The entry; None: a look that can't be told, for one before it is missing. Raises JournalError."""
@@ -126,7 +131,10 @@ class Decoder:
         key = Key(**fields)
         if not (isinstance(key.unix_ns, int) and isinstance(key.now, int) and isinstance(key.dropped, int)):
             raise TypeError("key")
-        return key
+        before, self._dropped = self._dropped, key.dropped
+        if before is None:
+            return key._replace(dropped=0)
+        return key._replace(dropped=key.dropped - (before if key.dropped >= before else 0))  # less: another pool's
 
     def _look(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,30 @@ def test_a_scribe_that_was_killed_ends_the_journal_and_nothing_else(prefork_pool
     pool.wait_for(lambda _: not pool.status()["master"]["journal"]["writing"])
     assert "who writes it has ended" in pool.log
     assert pool.stop() == 0
+
+
+def test_a_folder_that_was_removed_is_told_and_what_comes_back_is_written_again(
+    prefork_pool: Start, folder: Path
+) -> None:
+    pool = prefork_pool(
+        Echo, pool=static(1, heartbeat_interval=0.1, heartbeat_timeout=0.5), journal=JournalConfig(path=folder)
+    )
+
+    def lost() -> int:
+        found: int = pool.status()["master"]["journal"]["dropped"]
+        return found
+
+    shutil.rmtree(folder)
+    pool.wait_for(lambda _: lost() > 0)
+    done = prefork("why", "last", "--control", pool.control, cwd=folder.parent)
+    assert "worker 1 born" in done.stdout
+    assert f"{folder} lacks what was decided last" in done.stderr
+    folder.mkdir()
+    pool.wait_for(lambda _: any(folder.iterdir()))
+    assert pool.stop() == 0
+    assert "it can't be written: is the disk full, or the folder gone?" in pool.log
+    again = replay(read(folder))
+    assert again.same_decisions()
 
 
 def test_one_folder_is_one_instances(prefork_pool: Start, folder: Path) -> None:
