@@ -70,7 +70,7 @@ def why(
 
 
 class _Journal:
-    """What a journal tells; `alone`: of the pool that wrote last; `lives`: that runs, so a time of day is before now."""
+    """What a journal tells; `alone`: of the pool that wrote last; `lives`: it runs, so a time of day is before now."""
 
     def __init__(self, path: str, *, alone: bool = False, lives: bool = False) -> None:
         self.place = path
