@@ -254,5 +254,5 @@ def test_a_key_says_where_settings_come_from_and_a_shadow_is_noted(tmp_path: Pat
 
 
 def test_a_shadow_that_cannot_be_read_is_told_before_anything_is_bound(prefork_pool: Start, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
+    with pytest.raises(ConfigError, match=r"shadow .*nowhere\.toml: there is no such file"):
         prefork_pool(Echo, shadow=str(tmp_path / "nowhere.toml"))
