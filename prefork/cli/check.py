@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.cli.flags import Typed, sources_of, with_settings
 from prefork.cli.loops import own_path, require_backend, require_options
 from prefork.cli.styles import judge, require_match
-from prefork.layers import load, require_app
+from prefork.layers import load, policy_of, require_app
 from prefork.master.tls import check_tls
 from prefork.places import SUFFIX, control_folder
 from prefork.policy.limits import arithmetic, explain
@@ -41,6 +41,8 @@ def check(*words: Typed, **said: Typed | list[Typed]) -> int:
     require_backend(loaded)
     require_options(loaded)
     check_tls(loaded.config)
+    if loaded.config.shadow is not None:
+        policy_of(str(loaded.config.shadow))
     print(block(lines(loaded)))  # noqa: T201 - the command's output
     verdict = judge(loaded, own_path())
     print(f"\n{block(table(verdict, loaded.config.backend))}")  # noqa: T201

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 Text = str | None
 JOURNAL = Parameter(help="A journal's folder, or a piece of one.")
 AGAINST = options.option("A config to decide by instead; then a simulation of both on the recorded load.", "FILE")
+SPAWN_TIME = options.option("From the order to a worker that accepts. Left out: as recorded.", "TIME")
 AS_JSON = options.option("Print what was found as JSON.", name="--json")
 _SHOWN = 20
 """Differences in the table; JSON has more."""
@@ -46,7 +49,7 @@ def replay(  # noqa: PLR0913 - each a flag
     /,
     *,
     against: Annotated[Text, AGAINST] = None,
-    spawn_time: Annotated[Text, options.SPAWN_TIME] = None,
+    spawn_time: Annotated[Text, SPAWN_TIME] = None,
     report: Annotated[Text, options.REPORT] = None,
     png: Annotated[Text, options.PNG] = None,
     as_json: Annotated[bool, AS_JSON] = False,
@@ -65,6 +68,9 @@ def replay(  # noqa: PLR0913 - each a flag
     else:
         _show(found, journal, against)
     if other is not None:
+        if spawn_time is None and found.spawn_ns:
+            recorded = f"{found.spawn_ns / 1e6:.3g}ms"
+            other = other._replace(host=dataclasses.replace(other.host, spawn_time=recorded))
         _simulate(journal, other, Drawn(report, png, options.cores_of(cores), quiet=as_json))
     elif not found.same_decisions():
         raise PreforkError(
@@ -119,13 +125,15 @@ def _show(found: Replay, journal: str, against: Text) -> None:
 
 
 def _table(differences: Sequence[Difference]) -> Table:
+    """A row for each difference; those that are alike, one after another, have one."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("at", "was decided", "would be decided"):
+    for name in ("at", "looks", "was decided", "would be decided"):
         table.add_column(name, overflow="fold")
-    for each in differences[:_SHOWN]:
-        table.add_row(_clock(each.unix_ns), _told(each.was), _told(each.now_is))
-    if len(differences) > _SHOWN:
-        table.add_row(f"and {len(differences) - _SHOWN} more", "", "")
+    alike = [(told, [*each]) for told, each in groupby(differences, lambda each: (_told(each.was), _told(each.now_is)))]
+    for (was, now_is), each in alike[:_SHOWN]:
+        table.add_row(_clock(each[0].unix_ns), str(len(each)), was, now_is)
+    if len(alike) > _SHOWN:
+        table.add_row("and", str(sum(len(each) for _, each in alike[_SHOWN:])), "more", "")
     return table
 
 

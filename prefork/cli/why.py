@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -15,15 +16,15 @@ from cyclopts import Parameter
 from prefork.cli.instances import Config, Control, find, journal_of
 from prefork.client import Connection
 from prefork.errors import ConfigError, PreforkError
+from prefork.journal.codec import JournalError
 from prefork.journal.pieces import began, ended, entries_of, parts, read
 from prefork.journal.scribe import LATE_S
 from prefork.journal.story import Event, Storyteller, event_of, last_of, settings_of
 from prefork.policy.model import Because, Reason
-from prefork.policy.units import parse_duration
+from prefork.policy.units import NS, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 What = Annotated[
     str,
@@ -69,12 +70,13 @@ def why(
 
 
 class _Journal:
-    """What a journal tells; `alone`: of the pool that wrote last."""
+    """What a journal tells; `alone`: of the pool that wrote last; `lives`: it runs, so a time of day is before now."""
 
-    def __init__(self, path: str, *, alone: bool = False) -> None:
+    def __init__(self, path: str, *, alone: bool = False, lives: bool = False) -> None:
         self.place = path
         self.dropped = 0
         self._alone = alone
+        self._lives = lives
 
     def worker(self, worker: int) -> list[Event]:
         """All of it."""
@@ -86,7 +88,7 @@ class _Journal:
     def last(self, what: str) -> list[Event]:
         """The last decisions, or those up to a time; of a journal no more is read than tells it."""
         files = parts(self.place)
-        until = None if what == "last" else _instant(what, time.time_ns() if self._alone else _end(files))
+        until = None if what == "last" else _instant(what, time.time_ns() if self._lives else _end(files))
         for first in reversed(range(len(files))):
             if until is not None and first and (began(files[first]) or until) > until:
                 continue
@@ -131,9 +133,22 @@ def _running(config: str | None, control: str | None) -> _Journal | _Memory:
         return _Journal(journal, alone=True)
     if told["journal"] is None:
         return _Memory(status, told)
-    if status["decisions"]:
-        time.sleep(max(0.0, LATE_S - status["decisions"][0]["at_s"]))
-    return _Journal(told["journal"], alone=True)
+    ago = status["decisions"][0]["at_s"] if status["decisions"] else LATE_S
+    time.sleep(max(0.0, LATE_S - ago))
+    if _lacks(status["master"]["journal"], time.time_ns() - round(max(ago, LATE_S) * 1e9)):
+        print(f"prefork: {told['journal']} lacks what was decided last: see what the pool remembers", file=sys.stderr)  # noqa: T201
+        return _Memory(status, told)
+    return _Journal(told["journal"], alone=True, lives=True)
+
+
+def _lacks(journal: dict[str, Any], decided_unix_ns: int) -> bool:
+    """Whether a decision of that instant is missing: the disk is full, the folder gone, or who writes it."""
+    if Path(journal["path"]).is_dir() and journal["writing"] and not journal["dropped"]:
+        return False
+    try:
+        return _end(parts(journal["path"])) < decided_unix_ns - NS
+    except JournalError:
+        return True
 
 
 def _asked(control: Path, command: str) -> dict[str, Any]:
@@ -142,8 +157,8 @@ def _asked(control: Path, command: str) -> dict[str, Any]:
 
 
 def _end(files: list[Path]) -> int:
-    """The instant up to which a journal goes: what a time of day is told from. Now, when it tells nothing."""
-    return next((at for file in reversed(files) if (at := ended(file)) is not None), time.time_ns())
+    """The instant up to which a journal goes: what a time of day is told from; 0: it tells nothing."""
+    return next((at for file in reversed(files) if (at := ended(file)) is not None), 0)
 
 
 def _from_status(status: dict[str, Any], told: dict[str, Any], now: int) -> Iterator[Event]:

@@ -9,6 +9,8 @@ read without us. Everything is an integer or a word: what comes back is equal, n
 from __future__ import annotations
 
 import json
+from itertools import compress
+from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
 from prefork.errors import ConfigError
@@ -53,7 +55,7 @@ _DECISIONS: Final = {
         model.GiveUp,
     )
 }
-_dumps: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_dumps: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=sorted).encode
 
 
 class JournalError(ConfigError):
@@ -66,11 +68,14 @@ class Encoder:
     def __init__(self) -> None:
         self._view = _EMPTY
         self._number = 0
+        self._dropped = 0
 
     def key(self, key: Key) -> str:
-        """A key; the next look is whole."""
+        """A key; the next look is whole. `dropped` is written as a total: a key may be missing itself."""
         self._view, self._number = _EMPTY, 0
-        fields = key._asdict() | {"memory": json.loads(key.memory.to_json()), "version": VERSION}
+        self._dropped += key.dropped
+        changed = {"memory": json.loads(key.memory.to_json()), "dropped": self._dropped, "version": VERSION}
+        fields = key._asdict() | changed
         return _dumps(["key", fields])
 
     def look(self, view: PoolView, plan: Plan) -> str:
@@ -92,6 +97,8 @@ class Decoder:
     def __init__(self) -> None:
         self._view: PoolView | None = None
         self._number = 0
+        self._dropped: int | None = None
+        """As the last key told; None: there was none, and what was before the first one is nobody's gap."""
 
     def entry(self, line: str) -> Entry | None:
         """The entry; None: a look that can't be told, for one before it is missing. Raises JournalError."""
@@ -126,7 +133,10 @@ class Decoder:
         key = Key(**fields)
         if not (isinstance(key.unix_ns, int) and isinstance(key.now, int) and isinstance(key.dropped, int)):
             raise TypeError("key")
-        return key
+        before, self._dropped = self._dropped, key.dropped
+        if before is None:
+            return key._replace(dropped=0)
+        return key._replace(dropped=key.dropped - (before if key.dropped >= before else 0))  # less: another pool's
 
     def _look(
         self,
@@ -153,15 +163,17 @@ class Decoder:
 
 
 def _changes(before: PoolView, view: PoolView) -> dict[str, Any]:
-    """What is another in `view`; workers by id."""
-    found: dict[str, Any] = {
-        name: new
-        for name, old, new in zip(PoolView._fields, before, view, strict=True)
-        if new != old and name != "workers"
-    }
-    if view.workers != before.workers:
+    """What is another in `view`; workers by id. At each look of a busy pool: so it is told in few words of Python."""
+    found = _other(before, view)
+    if "workers" in found:
+        del found["workers"]
         found |= _worker_changes(before.workers, view.workers)
     return found
+
+
+def _other(old: PoolView | WorkerView, new: PoolView | WorkerView) -> dict[str, Any]:
+    """The fields that are another, with their new values."""
+    return dict(compress(zip(new._fields, new, strict=True), map(ne, old, new)))
 
 
 def _worker_changes(before: tuple[WorkerView, ...], after: tuple[WorkerView, ...]) -> dict[str, Any]:
@@ -182,14 +194,10 @@ def _worker_changes(before: tuple[WorkerView, ...], after: tuple[WorkerView, ...
 
 def _fields(old: WorkerView | None, new: WorkerView) -> dict[str, Any]:
     """The fields that changed; of a newcomer those that aren't the default."""
-    if old is None:
-        defaults = WorkerView._field_defaults
-        return {name: _plain(value) for name, value in new._asdict().items() if defaults.get(name, _MARK) != value}
-    return {name: _plain(value) for name, was, value in zip(WorkerView._fields, old, new, strict=True) if value != was}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's
-    return sorted(value) if isinstance(value, frozenset) else value
+    if old is not None:
+        return _other(old, new)
+    defaults = WorkerView._field_defaults
+    return {name: value for name, value in new._asdict().items() if defaults.get(name, _MARK) != value}
 
 
 def _changed(before: PoolView, changes: dict[str, Any]) -> PoolView:

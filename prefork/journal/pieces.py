@@ -63,9 +63,11 @@ class Pieces:
         self._out(self._deflate.compress(line + b"\n"))
 
     def flush(self) -> None:
-        """Hand everything to the kernel."""
+        """Hand everything to the kernel; a piece that was removed meanwhile is given up."""
         if self._lines:
             self._out(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            if self._fd is not None and not os.fstat(self._fd).st_nlink:
+                self._give_up()
             self._lines = 0
 
     def close(self) -> None:
@@ -107,12 +109,15 @@ class Pieces:
                 self._size += done
                 data = data[done:]
         except OSError:
-            self.lost += self._lines
-            self._lines = 0
-            if self._fd is not None:
-                with contextlib.suppress(OSError):
-                    os.close(self._fd)
-            self._fd = None
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.lost += self._lines
+        self._lines = 0
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+        self._fd = None
 
 
 def pieces_in(folder: Path) -> list[Path]:

@@ -58,6 +58,8 @@ class Replay:
     """The first ones."""
     began_unix_ns: int | None = None
     ended_unix_ns: int | None = None
+    spawn_ns: int | None = None
+    """From FORK to READY, as the pool measured it last."""
 
     def same_decisions(self) -> bool:
         """Whether there were looks, and the replay decided at each of them what was recorded."""
@@ -124,6 +126,7 @@ def _compare(found: Replay, again: _Again, look: Look) -> None:
     unix = again.unix(look.view.now)
     found.began_unix_ns = unix if found.began_unix_ns is None else found.began_unix_ns
     found.ended_unix_ns = unix
+    found.spawn_ns = look.view.spawn_ns or found.spawn_ns
     other = again.look(look)
     found.replayed += len(look.decisions if other is None else other)
     if other is None:

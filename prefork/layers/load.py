@@ -71,10 +71,12 @@ def load(sources: Sources) -> Loaded:
 
 
 def policy_of(file: str) -> PoolConfig:
-    """Return the pool that a file describes, as `serve -c FILE` would have it; [pool] alone is enough.
+    """Return the pool of a shadow's file, as `serve -c FILE` would have it; [pool] alone is enough.
 
     Raises ConfigError.
     """
+    if not Path(file).exists():
+        raise ConfigError(f"shadow {file}: there is no such file")
     return load_policy(file).config.pool
 
 

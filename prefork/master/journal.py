@@ -1,7 +1,8 @@
 """The master's side of the journal: what was seen and decided goes to a scribe, and nobody ever waits for that.
 
 Theory. A line is handed to the kernel, or kept while the socket is full; beyond BACKLOG bytes lines are dropped and
-counted, until there is room for a key, from which on everything can be had again. The folder is locked for as long as
+counted, until there is room for a key, from which on everything can be had again; so are those that the scribe could
+not write, of which it tells. The folder is locked for as long as
 the scribe lives. The scribe is a child in a session of its own, so that Ctrl-C leaves it to the master.
 """
 
@@ -35,6 +36,7 @@ from prefork.master.facts import (
 )
 from prefork.master.orders import ORDERS
 from prefork.policy.model import Spawn
+from prefork.policy.units import NS
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
@@ -71,8 +73,11 @@ class Journal:
         self._waiting = bytearray()
         self._dropped = 0
         self._not_told = 0
-        """Of those dropped, what no key has told yet."""
-        self._lost = b"0"
+        """Of what is missing, what no key has told yet."""
+        self._lost = 0
+        """Missing because the scribe could not write it."""
+        self._heard_at = 0
+        self._losing = False
         self._open = True
         lock = _locked(config.path)
         try:
@@ -84,6 +89,8 @@ class Journal:
 
     def looked(self, pool: PoolConfig, memory: Memory, view: PoolView, plan: Plan) -> None:
         """A look; `memory`: as it was before."""
+        if view.now - self._heard_at >= NS:
+            self._hear(view.now)
         if self._wants_key(pool):
             self._pool, self._looks, self._bytes = pool, 0, 0
             missing, self._not_told = self._not_told, 0
@@ -129,10 +136,8 @@ class Journal:
 
     def status(self) -> dict[str, Any]:
         """Where it is, and how many lines are missing from it."""
-        with contextlib.suppress(OSError):
-            while said := self._scribe.recv(4096, socket.MSG_DONTWAIT):
-                self._lost = (said.rstrip(b"\n").split(b"\n") or [self._lost])[-1]
-        return {"path": self.path, "dropped": self._dropped + int(self._lost), "writing": self._open}
+        self._hear(self._heard_at)
+        return {"path": self.path, "dropped": self._dropped + self._lost, "writing": self._open}
 
     def close(self) -> None:
         """Let the scribe write what there is, for a while; then nothing of it is left running."""
@@ -149,6 +154,21 @@ class Journal:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
         os.close(self._pidfd)
+
+    def _hear(self, now: int) -> None:
+        """What the scribe could not write is missing up to the next key, so that comes soon."""
+        self._heard_at = now
+        said = b""
+        with contextlib.suppress(OSError):
+            while more := self._scribe.recv(4096, socket.MSG_DONTWAIT):
+                said += more
+        counts = said.split()
+        lost = int(counts[-1]) - self._lost if counts else 0
+        if lost and not self._losing:
+            _log.warning("journal %s: it can't be written: is the disk full, or the folder gone?", self.path)
+        self._losing = lost > 0
+        self._lost += lost
+        self._not_told += lost
 
     def _wants_key(self, pool: PoolConfig) -> bool:
         if self._not_told and len(self._waiting) < BACKLOG // 2:

@@ -53,6 +53,16 @@ def test_the_arithmetic_of_demand_is_shown(prefork: Prefork) -> None:
     assert rows["pool.sizing.kind"] == ("demand", f"--kind: {by_places}; 2 to 20 workers, kept for 1m")
 
 
+def test_a_shadow_is_read_too(prefork: Prefork, folder: Path) -> None:
+    (folder / "candidate.toml").write_text("[pool]\nmax_wrokers = 9\n")
+    done = prefork("check", "echo.py:Echo", "--shadow", "candidate.toml")
+    assert (done.code, done.out) == (2, "")
+    assert "candidate.toml: pool.max_wrokers: unknown key; did you mean pool.max_workers?" in done.err
+    done = prefork("check", "echo.py:Echo", "--shadow", "candidat.toml")
+    assert done.code == 2
+    assert done.err == f"prefork: shadow {folder}/candidat.toml: there is no such file\n"
+
+
 def test_workers_alone_is_a_fixed_number(prefork: Prefork) -> None:
     rows = _lines(prefork("check", "echo.py:Echo", "--workers", "30").out)
     assert rows["pool.sizing.kind"] == ("static", "--workers")

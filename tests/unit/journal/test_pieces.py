@@ -121,6 +121,31 @@ def test_a_full_disk_costs_lines_up_to_the_next_key(tmp_path: Path) -> None:
     assert 0 < len(found) <= 101 - pieces.lost + 1
 
 
+def test_a_piece_that_was_removed_costs_lines_up_to_the_next_key(tmp_path: Path) -> None:
+    pieces = Pieces(tmp_path, 1 << 20)
+    pieces.write(key(0))
+    pieces.flush()
+    pieces_in(tmp_path)[0].unlink()
+    pieces.write(note(1))
+    pieces.flush()
+    pieces.write(note(2))
+    assert pieces.lost == 2
+    pieces.write(key(3))
+    pieces.write(note(4))
+    pieces.close()
+    assert notes(tmp_path) == [4]
+    assert pieces.lost == 2
+
+
+def test_a_key_that_is_missing_itself_takes_no_count_with_it(tmp_path: Path) -> None:
+    encoder, pieces = Encoder(), Pieces(tmp_path, 1 << 20)
+    keys = [encoder.key(Key(at, at, CONFIG, {}, Memory(), dropped)) for at, dropped in enumerate([0, 3, 4, 0])]
+    for line in [keys[0], keys[2], keys[3]]:
+        pieces.write(line.encode())
+    pieces.close()
+    assert [entry.dropped for entry in read(tmp_path) if isinstance(entry, Key)] == [0, 7, 0]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
