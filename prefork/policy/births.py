@@ -48,13 +48,13 @@ class Relief(NamedTuple):
 
 def order_resumes(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Census:
     """Resume whom the policy alone has paused, fullest first, before anybody is born; return the pool as it is then."""
-    asleep = [one for one in pool.census.members if one.paused_by == _BY_POLICY and not one.spent]
+    asleep = [one for one in pool.census.members if one.paused_by and one.paused_by == _BY_POLICY and not one.spent]
     census, awake = pool.census, {}
     for worker in sorted(asleep, key=_fullest):
         need = sizing.need_of(view, pool.limits, census, memory)
         if need.births <= 0:
             break
-        draft.say(Resume(worker.id, need.because))
+        draft.say(Resume(worker.id, need.why()))
         awake[worker.id] = worker._replace(paused_by=frozenset())
         census = census.changed(worker, awake[worker.id])
     return pool.census.after((), awake)
@@ -97,7 +97,7 @@ def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, al
     grown = min(fit, need.at_once)
     born = min(grown, allowed.births)
     for _ in range(born):
-        draft.say(Spawn(view.generation, allowed.probe or need.because))
+        draft.say(Spawn(view.generation, allowed.probe or need.why()))
     if wanted > fit:
         draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
     if fit > grown:

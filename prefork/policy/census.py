@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from prefork.policy.limits import Limits
     from prefork.policy.model import WorkerId, WorkerView
 
+_BOOTING = Phase.BOOTING
+
 
 class Census(NamedTuple):
     """The counts of one look."""
@@ -97,44 +99,38 @@ class Census(NamedTuple):
 
 def take_census(survivors: Sequence[WorkerView], draining: int, limits: Limits) -> Census:
     """Count; `survivors` are the BOOTING and SERVING workers that no worker rule has spoken about."""
-    serves = _successors(survivors)
+    serves, live = _successors(survivors), len(survivors) + draining
     staying = [worker for worker in survivors if worker.retiring_at is None]
+    if not serves:
+        return _count(staying, limits.max_sessions, live)
     members = [worker for worker in staying if worker.id not in serves]
     leaving = [worker for worker in staying if worker.id in serves]
     relieved = [worker for worker in leaving if serves[worker.id] and worker.phase is Phase.SERVING]
     replacing = [worker for worker in leaving if not serves[worker.id]]
-    counted = _count(members, limits.max_sessions, len(survivors) + draining)
-    return counted._replace(relieved=relieved, replacing=replacing)
+    return _count(members, limits.max_sessions, live)._replace(relieved=relieved, replacing=replacing)
 
 
 def _count(members: list[WorkerView], cap: int, live: int) -> Census:
-    open_ = [worker for worker in members if not (worker.paused_by or worker.spent)]
-    kept = [worker for worker in members if worker.paused_by and Owner.POLICY in worker.paused_by]
-    shut_sessions = [worker.sessions for worker in members if worker.paused_by or worker.spent]
-    held = sum([worker.sessions for worker in open_ if worker.sessions > 0])
-    booting = [worker for worker in open_ if worker.phase is Phase.BOOTING]
-    return Census(
-        members,
-        [],
-        [],
-        len(members) - len(kept),
-        places_of(members, cap),
-        live,
-        cap,
-        len(open_),
-        len(booting),
-        len([worker for worker in booting if not worker.born]),
-        held + sum([sessions for sessions in shut_sessions if sessions > 0]),
-        held,
-    )
-
-
-def places_of(members: Sequence[WorkerView], cap: int) -> int:
-    """Return how many sessions more they may take, or soon will: none who is full, spent, or paused by anybody."""
-    if not cap:
-        return len([worker for worker in members if is_spare(worker)])
-    open_ = [worker for worker in members if not (worker.paused_by or worker.spent or worker.full)]
-    return sum([cap - worker.sessions for worker in open_ if worker.sessions < cap])
+    """Count in one go: a place is free of an open member, or soon will be, that says not that it is full."""
+    paused = places = open_ = booting = unborn = held = shut = 0
+    for worker in members:
+        sessions = worker.sessions
+        if worker.paused_by or worker.spent:
+            paused += Owner.POLICY in worker.paused_by
+            shut += max(0, sessions)
+            continue
+        open_ += 1
+        if worker.phase is _BOOTING:
+            booting += 1
+            unborn += not worker.born
+        if sessions > 0:
+            held += sessions
+        if not cap:
+            places += is_spare(worker)
+        elif sessions < cap and not worker.full:
+            places += cap - sessions
+    n, sessions = len(members) - paused, held + shut
+    return Census(members, [], [], n, places, live, cap, open_, booting, unborn, sessions, held)
 
 
 def is_spare(worker: WorkerView) -> bool:

@@ -45,6 +45,9 @@ class Allowance(NamedTuple):
     """Births that this plan has ordered already."""
 
 
+_ALL = Allowance(UNLIMITED)
+
+
 def is_crash(exit_: ExitView, healthy_after_ns: int) -> bool:
     """Tell whether the worker failed by itself, before it was healthy."""
     if not exit_.born:
@@ -84,7 +87,7 @@ def learn(view: PoolView, limits: Limits, memory: Memory, now: int) -> Memory:
 
 def allowance(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance:
     """Return how many may be born now, whatever they are wanted for."""
-    if not any(mold.phase is MoldPhase.READY and mold.generation == view.generation for mold in view.molds):
+    if view.generation not in [mold.generation for mold in view.molds if mold.phase is MoldPhase.READY]:
         return Allowance(0, because(Reason.NO_MOLD, generation=view.generation))
     if memory.fork_failures and memory.fork_retry_at > now:
         figures = because(Reason.FORK_FAILED, failures=memory.fork_failures, wait_ns=memory.fork_retry_at - now)
@@ -165,7 +168,7 @@ def _indebted(view: PoolView, pool: Pool, memory: Memory, now: int) -> Allowance
     """Allow all without debt; in debt, while too few are up, one birth when the last is READY and a second old."""
     debt = memory.outside_spent_ns - pool.limits.outside_burst * pool.limits.refill_ns
     if debt <= 0:
-        return Allowance(UNLIMITED)
+        return _ALL
     members, paid_at = pool.census.members, now + debt
     serving = sum(worker.phase is Phase.SERVING for worker in members)
     due = max([memory.last_gone_forked_at, *(worker.forked_at for worker in view.workers)]) + NS

@@ -9,6 +9,7 @@ say nothing: the loops' busy time does, up to 70 % of each, and a queue counts a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.policy import estimates as es
@@ -76,12 +77,17 @@ def variance(load: Load) -> int:
     return (offered * (ONE - stay) >> BITS) + (load.sessions * MICRO * stay * (ONE - stay) >> 2 * BITS)
 
 
+@lru_cache(maxsize=64)
+def places_for(load: Load, target_wait_ns: int, headroom_ppm: int) -> int:
+    """Return the sessions to have places for, in 1/MICRO; a look asks at its sample, and again for births."""
+    return mean(load, target_wait_ns) + headroom_ppm * root(variance(load)) // PPM
+
+
 def called_for(load: Load, limits: Limits) -> int:
     """Return how many workers the load alone calls for."""
     if not limits.max_sessions:
         return ceil_div(load.busy * 10, 7 * MICRO) + min(load.queue, 1)
-    sessions = mean(load, limits.target_wait_ns) + limits.headroom_ppm * root(variance(load)) // PPM
-    return ceil_div(sessions, limits.max_sessions * MICRO)
+    return ceil_div(places_for(load, limits.target_wait_ns, limits.headroom_ppm), limits.max_sessions * MICRO)
 
 
 def need(load: Load, limits: Limits, census: Census) -> int:
@@ -109,7 +115,14 @@ def observe(memory: Memory, view: PoolView, limits: Limits, census: Census, now:
 
 def kept(learnt: Estimates, needed: int, limits: Limits) -> int:
     """Return how many accepting workers are not too many."""
-    return min(limits.max_workers, max(needed, es.largest_need(learnt), learnt.usual))
+    return min(limits.max_workers, max(needed, es.largest_need(learnt), es.usual_demand(learnt, limits)))
+
+
+def surplus(learnt: Estimates, needed: int, limits: Limits, census: Census) -> int:
+    """Return how many accepting workers are too many; what was usual is asked last, for it is most of the work."""
+    if census.open <= min(limits.max_workers, max(needed, es.largest_need(learnt))):
+        return 0
+    return max(0, census.open - kept(learnt, needed, limits))
 
 
 def growth(census: Census) -> int:
@@ -123,8 +136,10 @@ def growth(census: Census) -> int:
     return max(0, min(doubled, MOLD_AHEAD - census.unborn))
 
 
-def may_shrink(learnt: Estimates) -> bool:
-    """Tell whether the last growth and the last shrink are long enough ago, as of the last sample."""
+def may_shrink(learnt: Estimates, limits: Limits, census: Census) -> bool:
+    """Tell whether more serve than were needed, and the last growth and shrink are long enough ago, at the sample."""
+    if census.open - census.booting <= min(limits.max_workers, es.largest_need(learnt)):
+        return False
     last = [at for at in (learnt.grew_at, learnt.shrank_at) if at is not None]
     return not last or (learnt.sampled_at or 0) - max(last) >= PAUSE_BETWEEN_NS
 
@@ -170,7 +185,7 @@ def why_gone(learnt: Estimates, needed: int, limits: Limits, census: Census) -> 
         keep=kept(learnt, needed, limits),
         need=needed,
         largest_need=es.largest_need(learnt),
-        usual=learnt.usual,
+        usual=es.usual_demand(learnt, limits),
         max_workers=limits.max_workers,
     )
 

@@ -59,8 +59,6 @@ class Estimates(NamedTuple):
     """When load last called for a birth or a resume."""
     shrank_at: int | None = None
     """When a surplus was last told to go."""
-    usual: int = 0
-    """Workers that were enough for all but a share `saturation` of the weight of past demand."""
 
     @property
     def tau_ns(self) -> int:
@@ -108,14 +106,12 @@ def remember(before: Estimates, learnt: Estimates, need: int, demand: int, limit
     """Put a sample's need and demand into the windows; `before`: as they were at the last sample."""
     now = learnt.sampled_at or 0
     window = max(limits.hold_ns, learnt.tau_ns)
-    needs = tuple(entry for entry in learnt.needs if entry[0] > now - window and entry[1] > need)
-    elapsed = 0 if before.sampled_at is None else now - before.sampled_at
+    needs = [entry for entry in learnt.needs if entry[0] > now - window and entry[1] > need]
     slots = _open_slot(learnt.slots, now, limits.hold_ns)
-    slots = _weigh(slots, before.demand, min(elapsed, limits.hold_ns))
     if before.sampled_at is not None:
-        slots = _weigh(slots, demand, (learnt.arrived - before.arrived) * NS)
-    usual = usual_demand(slots, limits.saturation_ppm)
-    return learnt._replace(needs=(*needs, (now, need)), slots=slots, usual=usual, demand=demand)
+        stood, came = min(now - before.sampled_at, limits.hold_ns), (learnt.arrived - before.arrived) * NS
+        slots = _weigh(slots, ((before.demand, stood), (demand, came)))
+    return learnt._replace(needs=(*needs, (now, need)), slots=slots, demand=demand)
 
 
 def largest_need(estimates: Estimates) -> int:
@@ -123,13 +119,13 @@ def largest_need(estimates: Estimates) -> int:
     return estimates.needs[0][1] if estimates.needs else 0
 
 
-def usual_demand(slots: tuple[Slot, ...], saturation_ppm: int) -> int:
-    """Return how many workers are enough for all but that share of the weight of the slots."""
+def usual_demand(estimates: Estimates, limits: Limits) -> int:
+    """Return how many workers were enough for all but a share `saturation` of the weight of past demand."""
     weights: dict[int, int] = {}
-    for _, slot in slots:
+    for _, slot in estimates.slots:
         for demand, weight in slot:
             weights[demand] = weights.get(demand, 0) + weight
-    enough = ceil_div(sum(weights.values()) * (PPM - saturation_ppm), PPM)
+    enough = ceil_div(sum(weights.values()) * (PPM - limits.saturation_ppm), PPM)
     for demand in sorted(weights):
         enough -= weights[demand]
         if enough <= 0:
@@ -150,17 +146,20 @@ def _lived(held_ns: int, elapsed: int, life: int) -> int:
 
 def _open_slot(slots: tuple[Slot, ...], now: int, hold_ns: int) -> tuple[Slot, ...]:
     """Forget slots older than `hold`, and begin another when the last has lasted for a tenth of it."""
-    kept = tuple(slot for slot in slots if slot[0] > now - hold_ns)
-    if kept and now - kept[-1][0] < max(1, hold_ns // _SLOTS):
-        return kept
-    return (*kept, (now, ()))
-
-
-def _weigh(slots: tuple[Slot, ...], demand: int, weight: int) -> tuple[Slot, ...]:
-    """Add weight to a demand in the last slot."""
-    if weight <= 0:
+    if slots and slots[0][0] <= now - hold_ns:
+        slots = tuple([slot for slot in slots if slot[0] > now - hold_ns])
+    if slots and now - slots[-1][0] < max(1, hold_ns // _SLOTS):
         return slots
+    return (*slots, (now, ()))
+
+
+def _weigh(slots: tuple[Slot, ...], seen: tuple[tuple[int, int], ...]) -> tuple[Slot, ...]:
+    """Add the weight of each demand that was seen to the last slot."""
     at, last = slots[-1]
     weights = dict(last)
-    weights[demand] = weights.get(demand, 0) + weight
+    for demand, weight in seen:
+        if weight > 0:
+            weights[demand] = weights.get(demand, 0) + weight
+    if len(weights) == len(last):
+        return (*slots[:-1], (at, tuple(weights.items())))
     return (*slots[:-1], (at, tuple(sorted(weights.items()))))

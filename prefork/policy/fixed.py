@@ -25,9 +25,10 @@ def decay(elapsed: int, scale: int) -> int:
         return 0
     whole, part = divmod((elapsed << BITS) // scale, ONE)
     total, term, nth = 0, ONE, 0
-    while term:  # the series of exp(-part), whose terms alternate and fall
-        total, nth = total + (-term if nth & 1 else term), nth + 1
-        term = (term * part >> BITS) // nth
+    while term:  # the series of exp(-part), whose terms alternate and fall: two at a time
+        odd = (term * part >> BITS) // (nth + 1)
+        total, nth = total + term - odd, nth + 2
+        term = (odd * part >> BITS) // nth
     for _ in range(whole):
         total = total * _ONE_OVER_E >> BITS
     return total

@@ -57,8 +57,17 @@ class Limits(NamedTuple):
 
     @staticmethod
     def of(config: PoolConfig) -> Limits:
-        """Resolve a config; the same config again costs a look-up."""
-        return _resolved(config)  # pyright: ignore[reportArgumentType]  # frozen, so pydantic gives it a hash
+        """Resolve a config; the same config again costs a look-up, and the same object less than that."""
+        for latest, limits in _LATEST:
+            if latest is config:
+                return limits
+        limits = _resolved(config)  # pyright: ignore[reportArgumentType]  # frozen, so pydantic gives it a hash
+        _LATEST[:] = [(config, limits)]
+        return limits
+
+
+_LATEST: list[tuple[PoolConfig, Limits]] = []
+"""The config that was asked for last, as by nearly all looks: its hash costs more than all the rest of a look-up."""
 
 
 class Row(NamedTuple):

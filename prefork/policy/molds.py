@@ -33,6 +33,9 @@ def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memo
     molds: list[MoldView] = []
     for mold in sorted(view.molds):
         verdict = _judge(mold, view, at)
+        if verdict is None and not memory.forced_molds:
+            molds.append(mold)
+            continue
         known = (mold.generation, mold.since_at)
         if isinstance(verdict, int):
             draft.wake(verdict)
@@ -48,7 +51,7 @@ def rule_molds(draft: Draft, view: PoolView, memory: Memory, at: Moment) -> Memo
 
 def _remember(memory: Memory, view: PoolView, molds: list[MoldView], forced: tuple[tuple[int, int], ...]) -> Memory:
     """Learn from molds; memory of molds that are as they were is the same one."""
-    newest = max([memory.newest_mold, view.generation, *(mold.generation for mold in molds)])
+    newest = max([memory.newest_mold, view.generation, *[mold.generation for mold in molds]])
     failed = not view.generation and (memory.first_mold_failed or _any(molds, MoldPhase.FAILED))
     if (forced, newest, failed) == (memory.forced_molds, memory.newest_mold, memory.first_mold_failed):
         return memory
@@ -143,4 +146,4 @@ def _import_timeout(known: MoldView | PoolView, at: Moment) -> int:
 
 
 def _any(molds: Iterable[MoldView], phase: MoldPhase) -> bool:
-    return any(mold.phase is phase for mold in molds)
+    return phase in [mold.phase for mold in molds]

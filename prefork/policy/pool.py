@@ -42,15 +42,17 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
     drained = {one.worker for one in draft.decisions if isinstance(one, Drain)} if draft.decisions else ()
     left = [worker for worker in pool.survivors if worker.id not in drained] if drained else pool.survivors
     awake = births.order_resumes(draft, view, Pool(limits, staying, left), memory)
-    pool = Pool(limits, awake, left)
+    if awake is not census or left is not pool.survivors:
+        pool = Pool(limits, awake, left)
     allowed = allowance(view, pool, memory, draft.now)
     relief = births.choose_overdue(draft, view, pool, memory, allowed)
     born = births.order_births(draft, view, pool, relief.need, allowed)
-    births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))
+    if relief.chosen or relief.waiting:
+        births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))
     if awake is not staying or born or relief.chosen:
         memory = _learn_growth(draft, memory, limits, awake)
     if sizing.by_load(view, limits):
-        grown = relief.census._replace(open=relief.census.open + born)
+        grown = relief.census._replace(open=relief.census.open + born) if born else relief.census
         draft.wake(demand.next_sample_at(memory.demand, view, limits, grown))
     after = pool.census.n + born
     if sizing.watches(view, limits, after):

@@ -81,10 +81,11 @@ def relieve(draft: Draft, view: PoolView, limits: Limits, census: Census) -> Non
 
 def overdue_members(draft: Draft, view: PoolView, limits: Limits, members: Iterable[WorkerView]) -> list[Overdue]:
     """Return who should be replaced, most overdue first; ask for a look when the next will be too old."""
-    found = []
-    some = recycles(limits)
+    found, generation = [], view.generation
+    if not recycles(limits):
+        members = [worker for worker in members if worker.spent or worker.generation < generation]
     for worker in members:
-        if worker.phase is not Phase.SERVING or not (some or worker.spent or worker.generation < view.generation):
+        if worker.phase is not Phase.SERVING:
             continue
         overdue = overdue_of(worker, view, limits, draft.now)
         if overdue is None:

@@ -34,7 +34,8 @@ def shrink(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> tuple[Me
         going.emptied()
     going.idle()
     going.surplus()
-    memory = sizing.take_off(memory, going.spares)
+    if going.members:
+        memory = sizing.take_off(memory, going.spares)
     if not sizing.watches(view, limits, going.census.n):
         memory = sizing.forget(memory)
     if going.by_load:
@@ -79,7 +80,10 @@ class _Going:
 
     def emptied(self) -> None:
         """Retire whom the policy has paused and whose last session is over, unless somebody is needed, or just was."""
-        empty = [one for one in self._idle_members() if one.paused_by and Owner.POLICY in one.paused_by]
+        if self.census.n == len(self.census.members):
+            return
+        asleep = [one for one in self.census.members if one.paused_by and Owner.POLICY in one.paused_by]
+        empty = [one for one in asleep if _is_idle(one) and one.id not in self.members]
         grew_at = self._memory.demand.grew_at
         if empty and grew_at is not None and self._draft.now < grew_at + demand.PAUSE_BETWEEN_NS:
             self._draft.wake(grew_at + demand.PAUSE_BETWEEN_NS)
@@ -109,7 +113,7 @@ class _Going:
         candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
         for worker in sorted(candidates, key=_least_missed)[:most]:
             if self._need().births < 0:
-                self._retire(worker, surplus.because)
+                self._retire(worker, surplus.why())
                 most -= 1
         if most > 0 and not surplus.by_spares:
             self._draft.wake(self._draft.now + sizing.EXCESS_LOOK_NS)
@@ -119,7 +123,7 @@ class _Going:
 
         Nobody goes for one who still boots: it may never serve. Each leaves the same gap, so need isn't asked anew.
         """
-        if not demand.may_shrink(self._memory.demand):
+        if not demand.may_shrink(self._memory.demand, self._limits, self.census):
             return
         need = self._need()
         most = min(-need.births - self.census.booting, max(1, self.census.open // demand.SHARE_AT_ONCE))
@@ -128,9 +132,9 @@ class _Going:
             if most <= 0:
                 return
             if worker.sessions <= 0:
-                self._retire(worker, need.because)
+                self._retire(worker, need.why())
             elif self._limits.max_sessions != 1 and not (self._view.queue or 0) > 0:
-                self._pause(worker, need.because)
+                self._pause(worker, need.why())
             else:
                 return
             most, self.by_load = most - 1, True

@@ -9,6 +9,7 @@ soon as no shrink is possible, so that a pool at rest wakes nobody. A retired wo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.policy import demand
@@ -18,6 +19,8 @@ from prefork.policy.model import Because, Reason
 from prefork.policy.units import NS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.policy.census import Census
     from prefork.policy.limits import Limits
     from prefork.policy.memory import Memory
@@ -33,7 +36,8 @@ class Need(NamedTuple):
 
     births: int
     """Wanted, before the clamp to max_workers; negative: so many could go."""
-    because: Because
+    why: Callable[[], Because]
+    """The figures; most looks decide nothing, and tell none."""
     by_spares: bool = False
     """A surplus of spares: only who is one can be too many."""
     at_once: int = UNBOUNDED
@@ -48,8 +52,8 @@ def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> N
         return _scale(view.scale, limits, census)
     match limits.sizing:
         case "static":
-            figures = because(Reason.STATIC_SIZE, n=census.n, workers=limits.workers)
-            return Need(limits.workers - census.n, figures)
+            why = partial(because, Reason.STATIC_SIZE, n=census.n, workers=limits.workers)
+            return Need(limits.workers - census.n, why)
         case "spare":
             return _spare(view, limits, census, memory)
         case "demand":  # pragma: no branch - the last kind
@@ -59,13 +63,13 @@ def need_of(view: PoolView, limits: Limits, census: Census, memory: Memory) -> N
 def surplus_of(view: PoolView, limits: Limits, memory: Memory, need: Need) -> Need:
     """Return, as births, how many members should go now; of spares, this plan's own included."""
     if view.paused:
-        return Need(0, need.because)
+        return Need(0, need.why)
     if view.scale is not None or limits.sizing == "static":
-        return Need(-need.births, Because(Reason.SURPLUS, need.because.figures))
+        return Need(-need.births, lambda: Because(Reason.SURPLUS, need.why().figures))
     least = least_spares(memory, limits)
-    figures = because(Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
+    why = partial(because, Reason.SURPLUS, least_spare=least, max_spare=limits.max_spare, hold_ns=limits.hold_ns)
     kept = max(limits.max_spare, limits.min_spare + queued_workers(view.queue, limits.max_sessions))
-    return Need(least - kept, figures, by_spares=True)
+    return Need(least - kept, why, by_spares=True)
 
 
 def by_load(view: PoolView, limits: Limits) -> bool:
@@ -130,16 +134,14 @@ def queued_workers(queue: int | None, cap: int) -> int:
 
 
 def _refill(limits: Limits, census: Census) -> Need:
-    figures = because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers)
-    return Need(limits.min_workers - census.n, figures)
+    why = partial(because, Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers)
+    return Need(limits.min_workers - census.n, why)
 
 
 def _scale(scale: int, limits: Limits, census: Census) -> Need:
     wanted = max(limits.min_workers, min(scale, limits.max_workers))
-    figures = because(
-        Reason.SCALE, n=census.n, scale=scale, min_workers=limits.min_workers, max_workers=limits.max_workers
-    )
-    return Need(wanted - census.n, figures)
+    bounds = {"min_workers": limits.min_workers, "max_workers": limits.max_workers}
+    return Need(wanted - census.n, partial(because, Reason.SCALE, n=census.n, scale=scale, **bounds))
 
 
 def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
@@ -149,28 +151,31 @@ def _spare(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Ne
     low = _low(limits, census, memory)
     if low.births >= few:
         return low
-    return Need(
-        few, because(Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
-    )
+    why = partial(because, Reason.FEW_SPARES, spare=census.spare, min_spare=limits.min_spare, queue=queue, n=census.n)
+    return Need(few, why)
 
 
 def _low(limits: Limits, census: Census, memory: Memory) -> Need:
     """Compare with min_workers, or start_workers while the pool starts."""
     if not memory.started:
-        births = limits.start_workers - census.n
-        return Need(births, because(Reason.START, n=census.n, start_workers=limits.start_workers))
-    return Need(limits.min_workers - census.n, because(Reason.BELOW_MIN, n=census.n, min_workers=limits.min_workers))
+        why = partial(because, Reason.START, n=census.n, start_workers=limits.start_workers)
+        return Need(_least(limits, memory) - census.n, why)
+    return _refill(limits, census)
+
+
+def _least(limits: Limits, memory: Memory) -> int:
+    return limits.min_workers if memory.started else limits.start_workers
 
 
 def _demand(view: PoolView, limits: Limits, census: Census, memory: Memory) -> Need:
     """Take the larger of two deficits: of accepting workers, at most so many at once, and of min_workers."""
     load = demand.load_of(view, limits, census, memory.demand)
     needed = demand.need(load, limits, census)
-    low, few = _low(limits, census, memory), needed - census.open
-    if low.births > 0 and low.births >= few:
-        return low
+    low, few = _least(limits, memory) - census.n, needed - census.open
+    if low > 0 and low >= few:
+        return _low(limits, census, memory)
     if few > 0:
-        why = demand.why_born(load, needed, limits, census)
-        return Need(few, why, at_once=max(low.births, demand.growth(census)))
-    surplus = census.open - demand.kept(memory.demand, needed, limits)
-    return Need(-max(0, surplus), demand.why_gone(memory.demand, needed, limits, census))
+        why = partial(demand.why_born, load, needed, limits, census)
+        return Need(few, why, at_once=max(low, demand.growth(census)))
+    surplus = demand.surplus(memory.demand, needed, limits, census)
+    return Need(-surplus, partial(demand.why_gone, memory.demand, needed, limits, census))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from prefork.policy.draft import END_NS, LADDER_STEP_NS
+from prefork.policy.estimates import usual_demand
 from prefork.policy.jitter import draw_of
 from prefork.policy.model import KillStep, MoldPhase, Owner, Phase, Reason
 from prefork.policy.rules import LATE_NS
@@ -307,7 +308,7 @@ def _estimates(world: World, now: int) -> Form:
         now - one.sampled_at,
         (view.arrivals - one.arrived, view.completions - one.completed),
         (view.held_ns - one.held_ns, view.busy_ns - one.busy_ns),
-        (one.demand, one.rate, one.session_ns, one.ended, one.busy, one.usual),
+        (one.demand, one.rate, one.session_ns, one.ended, one.busy, usual_demand(one, world.limits)),
         tuple([(now - at, need) for at, need in one.needs]),
         tuple([(now - at, weights) for at, weights in one.slots if at > now - hold]),
     )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 need_of, heard_from, draining, indebted = sizing.need_of, rules.heard_from, rules._draining, crash._indebted
-take_census, places_of = census.take_census, census.places_of
+take_census, count = census.take_census, census._count
 
 
 ASKED = "ask to drain, second and beat"
@@ -92,14 +92,16 @@ def without_budget(_limits: Limits, serving: int) -> int:
     return max(1, serving)
 
 
-def booting_is_no_spare(members: Sequence[WorkerView], cap: int) -> int:
+def booting_is_no_spare(members: list[WorkerView], cap: int, live: int) -> Census:
     """As php-fpm's ondemand: whoever boots counts for nothing, so each look forks again."""
-    return places_of([worker for worker in members if worker.phase is not Phase.BOOTING], cap)
+    up = [worker for worker in members if worker.phase is not Phase.BOOTING]
+    return count(members, cap, live)._replace(places=count(up, cap, live).places)
 
 
-def spent_is_spare(members: Sequence[WorkerView], cap: int) -> int:
+def spent_is_spare(members: list[WorkerView], cap: int, live: int) -> Census:
     """Its places are free, and nobody may take them."""
-    return places_of([worker._replace(spent=False) for worker in members], cap)
+    free = [worker._replace(spent=False) for worker in members]
+    return count(members, cap, live)._replace(places=count(free, cap, live).places)
 
 
 def nobody_in_debt(view: PoolView, pool: births.Pool, memory: Memory, now: int) -> crash.Allowance:
@@ -124,11 +126,9 @@ BUGS = {
     "jitter without a budget": Bug(
         recycle, "budget", without_budget, inv.replacements_stay_within_their_budget, TIMID, themes.LOAD, 4
     ),
-    "a booting worker is no spare": Bug(
-        census, "places_of", booting_is_no_spare, inv.the_size_is_what_the_rule_asks_for
-    ),
+    "a booting worker is no spare": Bug(census, "_count", booting_is_no_spare, inv.the_size_is_what_the_rule_asks_for),
     "a spent worker is a spare": Bug(
-        census, "places_of", spent_is_spare, inv.the_size_is_what_the_rule_asks_for, SPENDING, themes.LOAD, 3
+        census, "_count", spent_is_spare, inv.the_size_is_what_the_rule_asks_for, SPENDING, themes.LOAD, 3
     ),
     "nobody is born in debt": Bug(
         crash, "_indebted", nobody_in_debt, inv.who_is_missing_for_outside_kills_comes_within_a_second, indebted=True
@@ -156,7 +156,7 @@ def always_due(*_inputs: object) -> bool:
     return True
 
 
-def at_any_time(_learnt: object) -> bool:
+def at_any_time(*_: object) -> bool:
     """As php-fpm's surplus without its second between two ends."""
     return True
 

@@ -9,7 +9,7 @@ import pytest
 
 from prefork.policy.config import DemandSizing, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
 from prefork.policy.demand import Load, called_for, mean, variance
-from prefork.policy.estimates import Estimates
+from prefork.policy.estimates import Estimates, Slot
 from prefork.policy.limits import UNBOUNDED, Limits
 from prefork.policy.memory import Memory
 from prefork.policy.model import Owner, PoolView, WorkerView
@@ -94,6 +94,11 @@ def learnt(**more: Any) -> Memory:
     """Sampled a moment ago, long after all growth; sessions last for a second."""
     fields: dict[str, Any] = {"sampled_at": NOW - s(0.1), "arrived": 100, "session_ns": s(9.9), "ended": 9_500_000}
     return STARTED._replace(demand=Estimates(**(fields | more)))
+
+
+def usually(demand: int) -> tuple[Slot, ...]:
+    """So many workers were enough for all that came."""
+    return ((NOW - s(1), ((demand, s(1)),)),)
 
 
 CALM = learnt()
@@ -279,9 +284,13 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
         pytest.param(
             ONE_EACH, of(*IDLE_20[:4]), learnt(needs=((NOW - s(9), 4),)), [], id="not below what was needed lately"
         ),
-        pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=4), [], id="nor below what was usual"),
+        pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(slots=usually(4)), [], id="nor below what was usual"),
         pytest.param(
-            sized(1, 3, 1), of(*IDLE_20[:3]), learnt(usual=9), [], id="what was usual is bounded by max_workers"
+            sized(1, 3, 1),
+            of(*IDLE_20[:3]),
+            learnt(slots=usually(9)),
+            [],
+            id="what was usual is at most max_workers",
         ),
         pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(grew_at=NOW - s(1)), [], id="not within a second of a growth"),
         pytest.param(ONE_EACH, of(*IDLE_20[:4]), learnt(shrank_at=NOW - s(1)), [], id="nor of a shrink"),
@@ -375,7 +384,7 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
         pytest.param(
             PoolConfig(min_workers=1, max_workers=2, max_sessions=9, sizing=DemandSizing()),
             of(busy(1), serving(2, sessions=5), busy(3, paused_by=POLICY)),
-            learnt(usual=2),
+            learnt(slots=usually(2)),
             ["drain 1 surplus"],
             id="over a lowered max all count",
         ),
@@ -406,7 +415,7 @@ def test_a_pool_that_follows_its_load_looks_once_a_second_while_there_is_any() -
     for view, memory in (
         (of(busy(1)), CALM),
         (of(serving(1)), learnt(rate=1)),
-        (of(serving(1), serving(2)), learnt(usual=2)),
+        (of(serving(1), serving(2)), learnt(slots=usually(2))),
         (of(serving(1), serving(2, paused_by=POLICY)), learnt(grew_at=NOW)),
     ):
         assert plan_for(ONE_EACH, view, memory).next_check_at == NOW + s(0.9)
@@ -481,7 +490,7 @@ def test_figures_of_demand() -> None:
     assert dict(busier.because.figures)["busy_workers"] == 1
     plan = plan_for(ONE_EACH, of(busy(1), booting(2), queue=9), CALM)
     assert dict(plan.withheld[0].because.figures) == {"wanted": 8, "open": 2, "booting": 1, "unborn": 0}
-    gone = plan_for(ONE_EACH, of(*IDLE_20[:4]), learnt(usual=2, needs=((NOW, 3),))).decisions[0]
+    gone = plan_for(ONE_EACH, of(*IDLE_20[:4]), learnt(slots=usually(2), needs=((NOW, 3),))).decisions[0]
     figures = {"open": 4, "keep": 3, "need": 1, "largest_need": 3, "usual": 2, "max_workers": 40}
     assert dict(gone.because.figures) == figures
     emptied = plan_for(TEN_EACH, of(busy(1), serving(2, paused_by=POLICY)), CALM).decisions[0]

@@ -177,12 +177,21 @@ def test_a_long_gap_weighs_no_more_than_hold() -> None:
     [(0, 9), (99_999, 9), (100_000, 4), (249_999, 4), (250_000, 4), (500_000, 1), (10**6, 1)],
 )
 def test_usual_demand_leaves_a_share_of_the_weight_out(saturation_ppm: int, usual: int) -> None:
+    limits = HOLD._replace(saturation_ppm=saturation_ppm)
     slots: tuple[Slot, ...] = ((NOW, ((1, 30), (9, 10))), (NOW + 1, ((1, 20), (4, 40))))
-    assert usual_demand(slots, saturation_ppm) == usual
-    assert usual_demand((), saturation_ppm) == 0
+    assert usual_demand(Estimates(slots=slots), limits) == usual
+    assert usual_demand(Estimates(), limits) == 0
 
 
-def test_a_sample_knows_the_usual_demand() -> None:
-    before = Estimates(sampled_at=NOW, demand=4, slots=((NOW, ((1, s(3)),)),))
-    assert remember(before, before._replace(sampled_at=NOW + s(0.9)), 0, 0, HOLD).usual == 1
-    assert remember(before, before._replace(sampled_at=NOW + s(0.9), arrived=1), 0, 8, HOLD).usual == 4
+def test_demand_of_a_slot_is_sorted_whatever_came_first() -> None:
+    before = Estimates(sampled_at=NOW, demand=2, slots=((NOW, ((1, 3), (4, 5))),))
+    assert remember(before, before._replace(sampled_at=NOW + s(0.5)), 0, 6, HOLD).slots[-1][1] == (
+        (1, 3),
+        (2, s(0.5)),
+        (4, 5),
+    )
+
+
+def test_a_slot_is_the_same_while_nothing_weighs() -> None:
+    before = Estimates(sampled_at=NOW, demand=2, slots=((NOW, ((1, 3),)),))
+    assert remember(before, before, 0, 6, HOLD).slots == before.slots
