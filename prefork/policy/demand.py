@@ -60,6 +60,15 @@ def load_of(view: PoolView, limits: Limits, census: Census, learnt: Estimates) -
     return Load(census.sessions, shut, queue, learnt.rate, learnt.tau_ns, ahead, learnt.busy)
 
 
+def that_came(load: Load) -> Load:
+    """Return the load as it would be if no more came than are there: what is kept is for them.
+
+    A rush calls for whom it would bring if it went on; when it is over, they were nobody.
+    """
+    steady = (load.sessions + load.queue) * MICRO * NS // load.tau_ns
+    return load if load.rate <= steady else load._replace(rate=steady)
+
+
 def mean(load: Load, target_wait_ns: int) -> int:
     """Return the sessions to expect on members that accept, in 1/MICRO."""
     sessions, offered = load.sessions * MICRO, load.rate * load.tau_ns // NS
@@ -109,7 +118,7 @@ def observe(memory: Memory, view: PoolView, limits: Limits, census: Census, now:
         return memory
     learnt = es.learn(before, view, now)
     load = load_of(view, limits, census, learnt)
-    needed = max(need(load, limits, census), 0 if memory.started else limits.start_workers)
+    needed = max(need(that_came(load), limits, census), 0 if memory.started else limits.start_workers)
     return memory._replace(demand=es.remember(before, learnt, needed, _demanded(load, limits), limits))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefork.policy.config import DemandSizing, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
-from prefork.policy.demand import Load, called_for, mean, variance
+from prefork.policy.demand import Load, called_for, mean, that_came, variance
 from prefork.policy.estimates import Estimates, Slot
 from prefork.policy.limits import UNBOUNDED, Limits
 from prefork.policy.memory import Memory
@@ -455,6 +455,16 @@ def test_who_goes_for_being_idle_is_not_told_again_as_surplus() -> None:
     assert said(plan_for(config, of(*IDLE_20[:5]), CALM)) == ["retire 5 max_idle", "retire 1 surplus"]
 
 
+def test_a_rush_calls_for_whom_it_would_bring_and_is_kept_for_whom_it_brought() -> None:
+    plan = plan_for(TEN_EACH, of(serving(1, sessions=9), arrivals=140), learnt(session_ns=s(99), ended=9_500_000))
+    assert said(plan)[0] == "spawn demand"
+    assert plan.memory.demand.needs == ((NOW, 1),)
+    there = load(sessions=9, queue=3, tau_ns=s(4), rate=3 * MICRO)
+    assert that_came(there) == there
+    assert that_came(there._replace(rate=3 * MICRO + 1)) == there
+    assert that_came(there._replace(rate=2)).rate == 2
+
+
 def test_another_kind_of_sizing_forgets_the_load() -> None:
     spare = PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1))
     assert plan_for(spare, of(busy(1), serving(2)), LATE).memory.demand == Estimates()
@@ -464,7 +474,7 @@ def test_a_sample_is_taken_before_anybody_is_called() -> None:
     plan = plan_for(ONE_EACH, of(busy(1), arrivals=102), CALM)
     assert said(plan) == ["spawn demand"]
     assert plan.memory.demand.sampled_at == NOW
-    assert plan.memory.demand.needs == ((NOW, 2),)
+    assert plan.memory.demand.needs == ((NOW, 1),)
     assert plan.memory.demand.grew_at == NOW
     assert plan.memory.demand.demand == 1
     assert plan_for(NO_CAP, of(busy(1), queue=1), LATE).memory.demand.demand == 1
