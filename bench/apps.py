@@ -1,4 +1,4 @@
-"""What the benchmarks serve."""
+"""Sessions, and the same as portable coroutines. They import no loop: a mold that serves them stays small."""
 
 from __future__ import annotations
 
