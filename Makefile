@@ -72,7 +72,7 @@ search: setup
 	$(RUN)/python -m tests.property.search_further
 
 bench: setup
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-compile --group bench
 	$(RUN)/python -m bench $(BENCH)
 
 reality: setup
