@@ -30,14 +30,7 @@ async def echo_stream(conn: AsyncConn[bytes]) -> None:
         await conn.send(chunk)
 
 
-async def echo_lines(conn: AsyncConn[str]) -> None:
-    """EchoLines as a coroutine."""
-    async for line in conn:
-        await conn.send(line)
-
-
 coroutine_stream = App(echo_stream)
-coroutine_lines = App(echo_lines, framer=Lines)
 
 
 class OneSecond(Session[str]):
