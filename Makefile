@@ -4,7 +4,8 @@
 # make docs      write docs/CONFIG.md anew, from the config model
 # make mutation  mutate the policy, the wire and the gate, and see which mutants live; half an hour (docs/MUTATION.md)
 # make search    search small pools exhaustively, six events deep (docs/MUTATION.md); half an hour
-# make bench     measure (nothing in it passes or fails)
+# make bench     measure it beside its peers, and write bench/RESULTS.md (nothing in it passes or fails); 17 minutes.
+#                BENCH="--only stream lines" prints some rows
 # make reality   the same loads on a real pool and in the simulator, with a picture; four minutes
 # make claims    demand sizing against the policies of other servers, on all loads; half an hour (docs/POLICY.md)
 PYTHON ?= python3
@@ -71,10 +72,11 @@ search: setup
 	$(RUN)/python -m tests.property.search_further
 
 bench: setup
-	$(RUN)/python bench/pool.py
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-compile --group bench
+	$(RUN)/python -m bench $(BENCH)
 
 reality: setup
-	$(RUN)/python bench/reality.py --picture docs/pictures/reality.png
+	$(RUN)/python -m bench.reality --picture docs/pictures/reality.png
 
 claims: setup
 	$(RUN)/python -m bench.policy --out docs/pictures

@@ -1,4 +1,4 @@
-"""What the benchmarks serve."""
+"""Sessions, and the same as portable coroutines. They import no loop: a mold that serves them stays small."""
 
 from __future__ import annotations
 
@@ -30,14 +30,7 @@ async def echo_stream(conn: AsyncConn[bytes]) -> None:
         await conn.send(chunk)
 
 
-async def echo_lines(conn: AsyncConn[str]) -> None:
-    """EchoLines as a coroutine."""
-    async for line in conn:
-        await conn.send(line)
-
-
 coroutine_stream = App(echo_stream)
-coroutine_lines = App(echo_lines, framer=Lines)
 
 
 class OneSecond(Session[str]):

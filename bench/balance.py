@@ -1,6 +1,6 @@
 """How evenly four workers share connections that are held: most/mean of 400, one each 2 ms, on each loop.
 
-`python bench/balance.py`: a line a loop, the figure of each run and its median.
+`python -m bench.balance`: a line a loop, the figure of each run and its median.
 """
 
 from __future__ import annotations
@@ -8,25 +8,15 @@ from __future__ import annotations
 import argparse
 import socket
 import statistics
-import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from apps import EchoStream
-
+from bench.apps import EchoStream
+from bench.servers import LOOPS
 from prefork import PoolConfig, StaticSizing
 from prefork.testing import running
 
-LOOPS: dict[str, dict[str, Any]] = {
-    "selectors": {"backend": "selectors"},
-    "asyncio": {"backend": "asyncio", "backends": {"asyncio": {"loop": "asyncio"}}},
-    "uvloop": {"backend": "asyncio", "backends": {"asyncio": {"loop": "uvloop"}}},
-    "threads": {"backend": "threads"},
-}
 WORKERS, SESSIONS, GAP_S = 4, 400, 0.002
 
 
@@ -47,8 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
-    for name, settings in LOOPS.items():
-        figures = [most_over_mean(settings) for _ in range(runs)]
+    for name in ("selectors", "asyncio", "uvloop", "threads"):
+        figures = [most_over_mean(LOOPS[name]) for _ in range(runs)]
         print(f"{name:10} {statistics.median(figures):.2f}   of {' '.join(f'{each:.2f}' for each in figures)}")
 
 

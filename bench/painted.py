@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from reality import Pair
 
+    from bench.reality import Pair
     from prefork.simulation import Run
 
 REAL, SIMULATED = "#1f5fa8", "#d9622b"

@@ -1,6 +1,6 @@
 """`make reality`: the same loads on a real pool and in the simulator, side by side. Nothing in it passes or fails.
 
-python bench/reality.py [--times N] [--only NAME …] [--picture FILE]
+python -m bench.reality [--times N] [--only NAME …] [--picture FILE]
 
 Both get the same arrivals at the same instants, of the same lengths, and the same config; the simulator is told how
 long a birth took just before. The trace is a window of the Azure Public Dataset's LLM inference traces of 2023
@@ -14,16 +14,12 @@ import csv
 import math
 import os
 import platform
-import sys
 from bisect import bisect_right
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from played import Played, births, play
-
+from bench.played import Played, births, play
 from prefork.policy.config import DemandSizing, PoolConfig
 from prefork.policy.units import NS
 from prefork.simulation import ClockBursts, Exponential, Flash, Host, Poisson, Replay, Run, Step, Traffic, simulate
@@ -113,7 +109,7 @@ def main() -> None:
             pairs.append(min(zip(found, rounds, strict=True), key=_late)[1])
             print(_row(pairs[-1].title, Figures(*map(median, zip(*found, strict=True)))), flush=True)
     if told.picture:
-        from painted import paint  # noqa: PLC0415 - matplotlib is for pictures alone
+        from bench.painted import paint  # noqa: PLC0415 - matplotlib is for pictures alone
 
         paint(told.picture, pairs, LASTS)
 

@@ -1,18 +1,17 @@
-"""The servers that are measured, each as a context: the C program that marks the limit, and prefork.
-
-What a server costs is read from /proc/PID/task/*/schedstat of its serving processes: rates vary by a quarter from run
-to run on two shared cores, CPU a request by a few percent.
-"""
+"""The servers that are measured, each as a context: prefork, and every other as a program."""
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,44 +21,98 @@ from prefork.testing import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
+LOOPS: dict[str, dict[str, Any]] = {
+    "selectors": {"backend": "selectors"},
+    "asyncio": {"backend": "asyncio", "backends": {"asyncio": {"loop": "asyncio"}}},
+    "uvloop": {"backend": "asyncio", "backends": {"asyncio": {"loop": "uvloop"}}},
+    "threads": {"backend": "threads"},
+    "trio": {"backend": "trio"},
+    "gevent": {"backend": "gevent"},
+}
+"""What tells prefork to serve on each."""
+_START_S = 15.0
+
+
+class Missing(Exception):  # noqa: N818 - no error: a row says what is not there
+    """A peer can't be had on this machine; one line."""
+
+
+class Failed(Exception):  # noqa: N818 - likewise
+    """A server or a load did not do what it should; one line."""
 
 
 class Served(NamedTuple):
-    """A server that runs: its port, and the pids that serve."""
+    """A server that runs: its port, and its processes."""
 
     port: int
     pids: tuple[int, ...]
 
     def cpu_ns(self) -> int:
-        """CPU time that the serving processes have burnt so far."""
-        threads = [each for pid in self.pids for each in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-        return sum(int(each.read_text(encoding="ascii").split()[0]) for each in threads)
+        """CPU time of its processes so far, threads that have ended included."""
+        return sum(cpu_ns(pid) for pid in self.pids)
 
 
-class Load(NamedTuple):
-    """What loadgen.c said, and what the server's CPU took for each."""
-
-    per_second: float
-    p99_ms: float
-    failures: int
-    cpu_us: float
+def cpu_ns(pid: int) -> int:
+    """The process's own clock: the sum of its threads' schedstat, and of those that are no more."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
 
 
-def build(folder: Path) -> None:
-    """Compile the two C programs into `folder`."""
-    for name in ("loadgen", "echo_limit"):
-        subprocess.run(["gcc", "-O2", "-o", str(folder / name), str(HERE / f"{name}.c")], check=True)
+@contextmanager
+def prefork(app: object, workers: int = 1, **config: Any) -> Iterator[Served]:  # noqa: ANN401 - as prefork.serve
+    """Serve `app` with a static pool, on the selectors loop unless `config` says another; one worker is pinned."""
+    pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
+    with running(app, pool=pool_config, **config) as pool:
+        if workers == 1:
+            pin(*pool.worker_pids().values())
+        yield Served(pool.address[1], tuple(descent(pool.pid)))
 
 
-def load(folder: Path, server: Served, mode: str, connections: int, seconds: float) -> Load:
-    """Run loadgen against a server."""
-    before = server.cpu_ns()
-    argv = [str(folder / "loadgen"), mode, "127.0.0.1", str(server.port), str(connections), str(seconds)]
-    said = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
-    spent = server.cpu_ns() - before
-    requests = said["rps"] * (seconds + 0.3)  # the load begins 0.3 s before the counting
-    return Load(said["rps"], said["p99"], said["fails"], spent / requests / 1000 if requests else 0.0)
+@contextmanager
+def program(argv: list[str], workers: int = 1, *, port: int | None = None) -> Iterator[Served]:
+    """Serve with a program, given a port for `{port}`: one process, which is pinned, or one with so many children.
+
+    Raises Missing where the program isn't there or doesn't start.
+    """
+    if not shutil.which(argv[0]):
+        raise Missing(f"{argv[0]} is not here")
+    port = port or free_port()
+    with tempfile.TemporaryFile("w+") as said:
+        words = [each.format(port=port) for each in argv]
+        process = subprocess.Popen(words, stdout=said, stderr=said, cwd=ROOT)
+        try:
+            if not _serves(process, port, workers):
+                said.seek(0)
+                lines = said.read().split("\n")
+                raise Missing(f"{' '.join(words)} does not serve: {lines[-2] if len(lines) > 1 else 'it says nothing'}")
+            if workers == 1:
+                pin(process.pid)
+            yield Served(port, tuple(descent(process.pid)))
+        finally:
+            _end(process)
+
+
+def module(name: str, *words: str) -> list[str]:
+    """The command that runs a module of this Python. Raises Missing."""
+    if not importlib.util.find_spec(name):
+        raise Missing(f"{name} is not installed (make bench installs it)")
+    return [sys.executable, "-m", name, *words]
+
+
+def descent(pid: int) -> list[int]:
+    """The process, and all that descend from it."""
+    found = [pid]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, children.read_text(encoding="ascii").split())
+    return found
+
+
+def pin(pid: int) -> None:
+    """All threads of the process run on the last core from now on, and what they start."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {max(os.sched_getaffinity(0))})
 
 
 def free_port() -> int:
@@ -70,76 +123,33 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def c_limit(folder: Path, workers: int) -> Iterator[Served]:
-    """Serve with echo_limit.c."""
-    port = free_port()
-    process = subprocess.Popen([str(folder / "echo_limit"), str(port), str(workers)])
+def _serves(process: subprocess.Popen[bytes], port: int, workers: int) -> bool:
+    """Whether it accepts, and all workers have an epoll: a child that only tracks resources has none."""
+    until = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            children = descent(process.pid)[1:]
+            if workers == 1 or sum(map(_has_epoll, children)) >= workers:
+                return True
+        time.sleep(0.02)
+    return False
+
+
+def _has_epoll(pid: int) -> bool:
+    with suppress(OSError):
+        return any(os.readlink(each).startswith("anon_inode:[eventpoll") for each in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """TERM, and after a while KILL, to the process and to what it has left behind."""
+    family = descent(process.pid)
+    process.terminate()
     try:
-        _await_port(port)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
-        _pin([int(pid) for pid in children])
-        yield Served(port, tuple(int(pid) for pid in children))
-    finally:
-        process.send_signal(signal.SIGKILL)  # its children get PDEATHSIG
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
-
-
-@contextmanager
-def prefork(app: object, workers: int, **config: Any) -> Iterator[Served]:  # noqa: ANN401 - as prefork.serve
-    """Serve `app` with a static pool, on the selectors loop unless `config` says another."""
-    pool_config = PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}})
-    with running(app, pool=pool_config, **config) as pool:
-        pids = list(pool.worker_pids().values())
-        _pin(pids)
-        yield Served(pool.address[1], tuple(pids))
-
-
-@contextmanager
-def peer(argv: list[str], workers: int) -> Iterator[Served]:
-    """Serve with a program of a peer's, given a port for `{port}`; it serves itself, or in `workers` children."""
-    port = free_port()
-    process = subprocess.Popen([each.format(port=port) for each in argv], stderr=subprocess.DEVNULL, cwd=HERE)
-    try:
-        _await_port(port)
-        children = [] if workers == 0 else _children(process.pid, workers)
-        _pin(children or [process.pid])
-        yield Served(port, tuple(children or [process.pid]))
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _children(pid: int, workers: int) -> list[int]:
-    """Those that serve, when all have begun: a child that only tracks resources has no socket."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        serving = [int(each) for each in tasks if _listens(int(each))]
-        if len(serving) >= workers:
-            return serving
-        time.sleep(0.05)
-    raise TimeoutError(f"{pid} has not {workers} serving children")
-
-
-def _listens(pid: int) -> bool:
-    links = (os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir())
-    return any(link.startswith("anon_inode:[eventpoll") for link in links)
-
-
-def _pin(pids: list[int]) -> None:
-    """One worker on the last core, alone; several where they like."""
-    if len(pids) == 1:
-        os.sched_setaffinity(pids[0], {max(os.sched_getaffinity(0))})
-
-
-def _await_port(port: int) -> None:
-    until = time.monotonic() + 5
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        else:
-            return
+    for pid in family[1:]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

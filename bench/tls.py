@@ -1,6 +1,6 @@
 """What an echo costs the server, plain and over TLS, on prefork and on asyncio's own SSL: CPU each, interleaved.
 
-    python bench/tls.py --pairs 3 --seconds 2
+    python -m bench.tls --pairs 3 --seconds 2
 
 The client is a Python loop, slower than the servers: rates say nothing, CPU of the serving process does. It speaks on
 all of its connections before it listens on any, so that a server has some of them at once.
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import trustme
-from apps import EchoStream
-from servers import Served, free_port
 
+from bench.apps import EchoStream
+from bench.servers import Served, free_port
 from prefork import PoolConfig
 from prefork.mold.linux import die_with_parent
 from prefork.testing import running

@@ -150,8 +150,9 @@ class _Selection:
         self._turns = turns
 
     def start(self) -> None:
-        """Each select is a turn from now on."""
+        """Each select ends a turn from now on, and begins another: this is the first."""
         self._turns.start()
+        self._turns.began([])
         self.selector.serves = True
 
     def stop(self) -> None:

@@ -321,6 +321,13 @@ class LifeClauses:
         worker.unlatch()
         client.echoes()
 
+    def test_09_no_loop_has_been_busy_for_longer_than_it_runs(self, start: Workers) -> None:
+        began = time.monotonic_ns()
+        worker = start()
+        worker.connect().echoes()
+        worker.rests()
+        assert worker.slot[wire.BUSY] < time.monotonic_ns() - began
+
     def test_09_an_idle_worker_wakes_once_a_heartbeat_interval_and_for_nothing_else(self, start: Workers) -> None:
         interval = 40 * MS
         worker = start(heartbeat_interval_ns=interval)
