@@ -59,7 +59,7 @@ class Replay:
     began_unix_ns: int | None = None
     ended_unix_ns: int | None = None
     spawn_ns: int | None = None
-    """From FORK to READY, as the pool measured it last."""
+    """From FORK to READY, the quickest birth that was seen: others waited for their turn at the mold."""
 
     def same_decisions(self) -> bool:
         """Whether there were looks, and the replay decided at each of them what was recorded."""
@@ -126,7 +126,9 @@ def _compare(found: Replay, again: _Again, look: Look) -> None:
     unix = again.unix(look.view.now)
     found.began_unix_ns = unix if found.began_unix_ns is None else found.began_unix_ns
     found.ended_unix_ns = unix
-    found.spawn_ns = look.view.spawn_ns or found.spawn_ns
+    took = [each.ready_at - each.forked_at for each in look.view.workers if each.ready_at is not None]
+    if took:
+        found.spawn_ns = min(*took, found.spawn_ns or took[0])
     other = again.look(look)
     found.replayed += len(look.decisions if other is None else other)
     if other is None:

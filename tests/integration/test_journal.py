@@ -115,7 +115,7 @@ def test_a_flash_crowd_is_replayed_exported_and_tried_with_another_config(prefor
     assert pool.stop() == 0
     events = why(folder, "last")
     assert {event["reason"] for event in events} == {"stopping", ""}
-    (folder.parent / "wide.toml").write_text("[pool]\nmax_workers = 40\nmax_sessions = 1\n")
+    (folder.parent / "wide.toml").write_text("[pool]\nmin_workers = 20\nmax_workers = 40\nmax_sessions = 1\n")
     text = told(folder, "replay", str(folder), "--against", "wide.toml")
     (births,) = re.findall(r"spawn time (.*)ms, seed 1", text)
     assert 0 < float(births) < 200  # as recorded, not as it is guessed where nothing is known

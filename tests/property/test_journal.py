@@ -13,7 +13,9 @@ from prefork.journal.entries import Key, Look
 from prefork.journal.replaying import replay
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory, Plan
+from prefork.policy.units import NS
 from prefork.simulation import simulate
+from prefork.simulation.durations import as_ns
 from tests.property.machine import configs
 from tests.property.test_odd_inputs import views
 from tests.property.test_simulated import RUNS
@@ -79,6 +81,8 @@ def test_a_run_is_replayed_to_the_same_plans(name: str) -> None:
     assert again.same_decisions()
     assert again.looks == len(recorder.looks) > 100
     assert again.decisions == again.replayed > 5
+    assert again.spawn_ns is not None
+    assert as_ns(RUNS[name][2].spawn_time, "spawn_time") <= again.spawn_ns < 2 * NS
 
 
 def test_a_look_is_written_in_a_few_words() -> None:
