@@ -2,8 +2,9 @@
 
 Theory. A line is handed to the kernel, or kept while the socket is full; beyond BACKLOG bytes lines are dropped and
 counted, until there is room for a key, from which on everything can be had again; so are those that the scribe could
-not write, of which it tells. The folder is locked for as long as
-the scribe lives. The scribe is a child in a session of its own, so that Ctrl-C leaves it to the master.
+not write, of which it tells. Looks that follow one another within milliseconds and decide nothing are kept, a few at
+most, and written together, for that costs a third less; they go before whatever comes next. The folder is locked for
+as long as the scribe lives. The scribe is a child in a session of its own, so that Ctrl-C leaves it to the master.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ KEY_BYTES: Final = 1 << 20
 """After so much a key comes again: a piece on disk can only begin with one."""
 BACKLOG: Final = 4 << 20
 """Bytes that may wait for a scribe that is behind."""
+TOGETHER: Final = 10_000_000
+"""ns between two looks that belong together: a busy pool looks each 5 ms."""
+MOST_KEPT: Final = 16
 _PATIENCE_S: Final = 5.0
 """At the end, for the scribe to write what it has."""
 
@@ -76,6 +80,9 @@ class Journal:
         """Of what is missing, what no key has told yet."""
         self._lost = 0
         """Missing because the scribe could not write it."""
+        self._kept: list[tuple[PoolView, Plan]] = []
+        """Looks that are to be sent."""
+        self._looked_at = 0
         self._heard_at = 0
         self._losing = False
         self._open = True
@@ -92,18 +99,22 @@ class Journal:
         if view.now - self._heard_at >= NS:
             self._hear(view.now)
         if self._wants_key(pool):
+            self._say()
             self._pool, self._looks, self._bytes = pool, 0, 0
             missing, self._not_told = self._not_told, 0
             config = pool.model_dump(mode="json")
             key = Key(time.time_ns(), view.now, config, self._origins(), memory, missing, VERSION)
-            self._send(self._encoder.key(key))
+            self._send([self._encoder.key(key)])
         self._looks += 1
-        self._send(self._encoder.look(view, plan))
+        self._kept.append((view, plan))
+        alone, self._looked_at = view.now - self._looked_at > TOGETHER, view.now
+        if plan.decisions or alone or len(self._kept) == MOST_KEPT:
+            self._say()
 
     def performed(self, done: Performed) -> None:
         """A birth gets its number only when it is ordered."""
         if isinstance(done.decision, Spawn):
-            self._send(self._encoder.note(Note(done.at, "spawned", done.worker)))
+            self.note(Note(done.at, "spawned", done.worker))
 
     def learned(self, fact: Fact, now: int) -> None:
         """What came of a decision, or befell a process."""
@@ -126,11 +137,12 @@ class Journal:
                 note = Note(now, "told", None, " ".join(map(str, [command, *args.values()])))
             case _:
                 return
-        self._send(self._encoder.note(note))
+        self.note(note)
 
     def note(self, note: Note) -> None:
-        """Something that others saw."""
-        self._send(self._encoder.note(note))
+        """Something that came of a decision, or that others saw."""
+        self._say()
+        self._send([self._encoder.note(note)])
 
     # -- how it goes
 
@@ -141,6 +153,7 @@ class Journal:
 
     def close(self) -> None:
         """Let the scribe write what there is, for a while; then nothing of it is left running."""
+        self._say()
         self._scribe.settimeout(_PATIENCE_S)
         if self._open:
             with contextlib.suppress(OSError):
@@ -176,13 +189,19 @@ class Journal:
         changed = pool is not self._pool and pool != self._pool
         return changed or self._looks >= KEY_LOOKS or self._bytes >= KEY_BYTES
 
-    def _send(self, line: str) -> None:
-        """Hand it on now, later, or not at all."""
-        raw = line.encode() + b"\n"
+    def _say(self) -> None:
+        """Send the looks that were kept."""
+        kept, self._kept = self._kept, []
+        if kept:
+            self._send([self._encoder.look(view, plan) for view, plan in kept])
+
+    def _send(self, lines: list[str]) -> None:
+        """Hand them on now, later, or not at all."""
+        raw = "\n".join([*lines, ""]).encode()
         self._bytes += len(raw)
         if not self._open or self._not_told or len(self._waiting) + len(raw) > BACKLOG:
-            self._dropped += 1
-            self._not_told += 1
+            self._dropped += len(lines)
+            self._not_told += len(lines)
             return
         self._waiting += raw
         try:
