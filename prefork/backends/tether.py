@@ -86,6 +86,7 @@ class Tether:
         "_rung_at",
         "_rung_rss",
         "_signals",
+        "_sleeps",
         "_statm",
         "_turn_at",
         "_wakeup",
@@ -123,8 +124,10 @@ class Tether:
         self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._waking = Lock()
         """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
+        self._waking = Lock()
+        self._sleeps = True
+        """Nobody has woken the loop since its last turn. In a turn nobody needs to: it looks again before it waits."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
 
@@ -161,6 +164,7 @@ class Tether:
 
     def turn_began(self, now: int) -> None:
         """The loop woke."""
+        self._sleeps = False
         self._turn_at = now
         slot = self.slot
         slot[_HEARTBEAT] = now
@@ -172,6 +176,7 @@ class Tether:
         slot = self.slot
         slot[_BUSY] = self._busy
         slot[_TURN_AT] = 0
+        self._sleeps = True
         if self._outbox:
             self._send()
             self._plan()
@@ -284,18 +289,17 @@ class Tether:
         self._plan()
 
     def wake(self) -> None:
-        """Make the loop turn; from any thread, at any time."""
-        with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
-            if self._wakeup >= 0:
-                os.write(self._wakeup, b"\0")
+        """Make the loop turn, where it waits; from any thread, at any time."""
+        if self._sleeps:
+            self._sleeps = False
+            with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
+                if self._wakeup >= 0:
+                    os.write(self._wakeup, b"\0")
 
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""
-        try:
-            while os.read(self.wakeup_fd, 4096):
-                pass
-        except BlockingIOError:
-            pass
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup_fd, 4096)  # what is left of more makes another turn
         came, self._signals = self._signals, set()
         for signum in sorted(came):
             self._say(_REQUESTS[signal.Signals(signum)])

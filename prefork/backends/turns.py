@@ -107,7 +107,7 @@ class Turns:
 
     def patience(self) -> float:
         """Seconds that the next turn may wait for."""
-        if self.host.dirty:
+        if self.host.dirty or self.host.inbox:
             return 0
         wait = min(self._tether.next_at, self.host.timers.next_at, self.now + LONGEST_WAIT_NS) - self.now
         return wait / 1e9 if wait > 0 else 0

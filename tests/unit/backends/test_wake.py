@@ -1,0 +1,67 @@
+"""Who posts to a loop wakes it where it waits, once, and not in a turn, for it looks at its inbox before it waits."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork import App, Session, Stream, wire
+from prefork.backends.host import Host
+from prefork.backends.tether import Tether, WorkerSettings
+from prefork.backends.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def tether() -> Iterator[Tether]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    slot = memoryview(bytearray(wire.SLOT_BYTES)).cast("Q")
+    settings = WorkerSettings(1, "wakes", 0, _SECOND, 30 * _SECOND, 30 * _SECOND, {})
+    with ours, theirs:
+        yield Tether(ours, slot, settings)
+
+
+def _written(tether: Tether) -> int:
+    try:
+        return len(os.read(tether.wakeup_fd, 4096))
+    except BlockingIOError:
+        return 0
+
+
+def test_a_loop_that_waits_is_woken_by_the_first_who_posts(tether: Tether) -> None:
+    tether.wake()
+    tether.wake()
+    assert _written(tether) == 1
+    tether.close()
+
+
+def test_a_loop_in_its_turn_is_not_woken_and_after_it_it_is(tether: Tether) -> None:
+    tether.turn_began(1)
+    tether.wake()
+    assert _written(tether) == 0
+    tether.turn_ended(2)
+    tether.wake()
+    assert _written(tether) == 1
+    tether.close()
+
+
+def test_what_was_posted_in_a_turn_is_called_in_the_next_which_does_not_wait(tether: Tether) -> None:
+    host = Host(App(Session, framer=Stream), tether)
+    turns = Turns(host, tether, [])
+    called: list[str] = []
+    turns.began([])
+    host.post(called.append, "now")
+    turns.ended()
+    tether.next_at = turns.now + 3600 * _SECOND
+    assert turns.patience() == 0
+    turns.turn(turns.patience())
+    assert called == ["now"]
+    assert turns.patience() > 0
+    turns.close()
