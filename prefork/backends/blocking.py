@@ -34,7 +34,7 @@ from prefork.app.framing import FramingError
 from prefork.backends.crew import CrewTurns, Threads, leave
 from prefork.backends.host import LEAVING
 from prefork.backends.link import brief
-from prefork.backends.preface import address
+from prefork.backends.preface import accept, address
 from prefork.backends.turns import Turns
 from prefork.errors import ConfigError
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.backends.crew import Crew, CrewOptions
     from prefork.backends.host import Host
+    from prefork.backends.preface import Accepted
     from prefork.backends.tether import Tether
     from prefork.tls import ServerTls
 
@@ -85,23 +86,13 @@ class BlockingTurns(CrewTurns):
         self.code = code_of(host.app, lambda: host.post(host.server.stop))
         self.free = 0
         """Threads that have no session."""
-        self.fresh: list[BlockingSession] = []
-        """Who was accepted in this turn."""
 
-    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+    def accept(self, listener: socket.socket, family: int, /) -> Accepted:
         """Take a connection, if there is a thread for it."""
         if not self.free:
             self.crew.hire()
             self.free += 1
-        return super().accept(listener, family)
-
-    def ended(self) -> None:
-        """The loop is about to wait: the threads begin now, and don't fight with this one over the interpreter."""
-        if self.fresh:
-            for each in self.fresh:
-                self.crew.sit(each.live)
-            self.fresh.clear()
-        super().ended()
+        return accept(listener, family, blocks=True)
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> BlockingSession:
         """A thread for the connection."""
@@ -131,7 +122,7 @@ class BlockingSession:
 
     def open(self, _now: int, /) -> None:
         """Give the session to a thread, when this turn is over."""
-        self._turns.fresh.append(self)
+        self._turns.fresh.append(self.live)
 
     def drain(self, _now: int, _seconds_left: float, /) -> None:
         """Let the session end, where that harms nothing."""

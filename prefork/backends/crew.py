@@ -58,7 +58,7 @@ class Crew(Protocol):
         """A new poll, that waits as such a thread may wait."""
 
     def blocking(self, connection: socket.SocketType, /) -> socket.socket:
-        """The connection, taken over, as a socket that blocks such a thread alone."""
+        """The connection, which blocks, taken over as a socket that blocks such a thread alone."""
 
     def ident(self) -> object:
         """The thread that calls this, as a value that can be compared."""
@@ -85,9 +85,7 @@ class Threads:
 
     def blocking(self, connection: socket.SocketType, /) -> socket.socket:
         """The connection as the standard library's socket."""
-        taken = socket.socket(connection.family, connection.type, connection.proto, connection.detach())
-        taken.setblocking(True)
-        return taken
+        return socket.socket(connection.family, connection.type, connection.proto, connection.detach())
 
     def _work(self) -> None:
         while True:
@@ -101,6 +99,8 @@ class CrewTurns(Turns):
         super().__init__(host, tether, listeners)
         self.tether = tether
         self.crew = crew
+        self.fresh: list[Callable[[], None]] = []
+        """Who was accepted in this turn, to be called in a thread."""
 
     @property
     def is_done(self) -> bool:
@@ -110,6 +110,14 @@ class CrewTurns(Turns):
     def patience(self) -> float:
         """Seconds that the next turn may wait for."""
         return max(0, min(super().patience(), self._left_ns() / 1e9))
+
+    def ended(self) -> None:
+        """The loop is about to wait: the threads begin now, and don't fight with this one over the interpreter."""
+        if self.fresh:
+            for each in self.fresh:
+                self.crew.sit(each)
+            self.fresh.clear()
+        super().ended()
 
     def stop(self) -> None:
         """The last session is over; or else some are left behind, and the app is not told that they are over."""

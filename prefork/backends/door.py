@@ -12,13 +12,14 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, Protocol
 
-from prefork.backends.preface import greet, prepare, waited
+from prefork.backends.preface import prepare, waited
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from prefork.backends.host import Host
+    from prefork.backends.preface import Accepted
     from prefork.backends.tether import Tether
 
 ACCEPTS: Final = 4
@@ -53,7 +54,7 @@ class Loop(Protocol):
     def hang_up(self, fd: int, /) -> None:
         """The channel is about to be closed: stop watching it."""
 
-    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+    def accept(self, listener: socket.socket, family: int, /) -> Accepted:
         """Take one connection, as `preface.accept` does. Raises OSError."""
 
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> Held:
@@ -175,13 +176,13 @@ class Door:
             return False
         listener, family, name = self.listeners[fd]
         try:
-            connection = self._loop.accept(listener, family)
+            connection, peer = self._loop.accept(listener, family)
         except BlockingIOError:
             return False
         except OSError as error:
             return self._not_accepted(fd, error, now)
         try:
-            peer, wait = greet(connection), waited(connection)
+            wait = waited(connection)
         except OSError:
             admitted = False
         else:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 from socket import SocketType
-from typing import Any
 
 from prefork.app.session import Address
+
+Accepted = tuple[SocketType, object]
+"""A connection, and its peer's name as socket's."""
 
 _TCP = (socket.AF_INET, socket.AF_INET6)
 _LAST_DATA_SENT = 44
 """Where tcpi_last_data_sent lies in struct tcp_info (linux/tcp.h), a word of 4 bytes."""
 _LAST_DATA_SENT_END = _LAST_DATA_SENT + 4
+_TCP_CLOSE = 7
+"""The state, struct tcp_info's first byte, of a connection that is no more."""
 
 
 def prepare(listener: socket.socket) -> None:
@@ -22,33 +28,29 @@ def prepare(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def accept(listener: socket.socket, family: int) -> socket.SocketType:
-    """Take one connection. Raises OSError; BlockingIOError when nobody waits.
+def accept(listener: socket.socket, family: int, *, blocks: bool = False) -> Accepted:
+    """Take one connection, that blocks or doesn't. Raises OSError; BlockingIOError when nobody waits.
 
     `listener.accept()` without its layer of Python, which asks for the listener's family and type each time.
     """
-    fd, _ = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept itself calls
-    return SocketType(family, socket.SOCK_STREAM, 0, fd)
-
-
-def greet(connection: socket.SocketType) -> Any:  # noqa: ANN401 - the form depends on the family; `address` reads it
-    """The peer's name, the connection being non-blocking afterwards. Raises OSError when the peer is gone already.
-
-    Source: a connection reset before accept is accepted all the same, and only getpeername tells (ENOTCONN).
-    """
-    connection.setblocking(False)
-    return connection.getpeername()
+    fd, peer = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept itself calls
+    connection = SocketType(family, socket.SOCK_STREAM, 0, fd)
+    if not blocks:
+        connection.setblocking(False)
+    return connection, peer
 
 
 def waited(connection: socket.SocketType) -> int | None:
     """Return for how many ms a connection that was accepted just now had waited for it; None: the kernel doesn't tell.
 
     Nothing has been sent yet, so that `tcpi_last_data_sent` counts from the handshake's end; in the kernel's ticks, of
-    1 to 10 ms. Raises OSError when the connection is gone.
+    1 to 10 ms. Raises OSError when the connection is gone: one reset before its accept is accepted all the same.
     """
     if connection.family not in _TCP:
         return None
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_SENT_END)
+    if info[0] == _TCP_CLOSE:
+        raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
     return int.from_bytes(info[_LAST_DATA_SENT:], sys.byteorder)
 
 

@@ -1,11 +1,11 @@
 """A session in a thread of its own, or in what is like one; a serving loop accepts and obeys. For loops that may block.
 
 Theory. The serving loop has listeners, channel and signals alone: it accepts, beats, and it alone writes the slot. Each
-session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile. So nothing of
-a session is touched by two threads: what others have to say to it is posted to its seat, and what it has to say to the
-worker is posted to the serving loop. A *desk* goes from one seat to the next: a poll, and an eventfd by which others
-wake the thread that sits there. It is made before the accept, so that who is out of descriptors, or of threads, accepts
-nobody. The *crew* is who sits there: threads, greenlets.
+session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile; a poll, and
+an eventfd by which others wake who sits there. So nothing of a session is touched by two threads: what others have to
+say to it is posted to its seat, and what it has to say to the worker is posted to the serving loop. A seat is one
+session's at a time; it is made before the accept, so that who is out of descriptors, or of threads, accepts nobody. The
+*crew* is who sits there: threads, greenlets.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from prefork.backends.crew import Crew
     from prefork.backends.gate import Gate
+    from prefork.backends.preface import Accepted
     from prefork.backends.socket_link import Connection
     from prefork.backends.tether import Tether, WorkerSettings
 
@@ -34,32 +35,111 @@ LONGEST_WAIT_MS: Final = 3_600_000
 """poll takes 24 days at most; a turn too early is harmless."""
 
 
-class Desk:
-    """One session's at a time."""
+class SeatTurns(CrewTurns):
+    """The serving loop: sessions get a seat instead of a place in its epoll."""
 
-    def __init__(self, crew: Crew, *, hires: bool = True) -> None:
+    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
+        super().__init__(host, tether, listeners, crew)
+        self.seats: list[Seat] = []
+        """Those that are free."""
+        self._unseated = 0
+        """Of the crew, who were hired for a seat that is gone."""
+
+    def accept(self, listener: socket.socket, family: int, /) -> Accepted:
+        """Take a connection, if there is a seat for it; those in this epoll, which shake hands, have theirs to come.
+
+        One made for a connection that isn't had goes again, for its descriptor may be the one that is missing: the seat
+        of a session that is just ending comes back later than its connection's descriptor.
+        """
+        if fresh := len(self.seats) <= len(self.links):
+            self.seats.append(Seat(self, hires=not self._unseated))
+            self._unseated = max(0, self._unseated - 1)
+        try:
+            return super().accept(listener, family)
+        except BlockingIOError:
+            raise
+        except OSError:
+            if fresh:
+                self.seats.pop().close()
+                self._unseated += 1
+            raise
+
+    def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Seat:
+        """A seat for the connection."""
+        seat = self.seats.pop()
+        seat.take(TlsPostedLink if tls else PostedLink, connection, (peer, listener))
+        return seat
+
+
+class Seat:
+    """One session's at a time. `open`, `drain` and `expire` are called by the serving loop.
+
+    It is the tether of its own host.
+    """
+
+    _link: PostedLink
+
+    def __init__(self, turns: SeatTurns, *, hires: bool = True) -> None:
         """`hires`: somebody more, to sit here. Raises OSError when no descriptor is free, or nobody more."""
+        self._turns = turns
+        self._tether: Tether = turns.tether
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
             if hires:
-                crew.hire()
+                turns.crew.hire()
         except OSError:
             os.close(self._bell)
             raise
-        self.poller = crew.poller()
-        self.poller.register(self._bell, POLLIN)
+        self._poller = turns.crew.poller()
+        self._poller.register(self._bell, POLLIN)
+        self._host = Host(turns.host.app, self)
+        self._host.offloads = turns.host.offloads
 
     def close(self) -> None:
         """Give its descriptor back; nobody sits here."""
         os.close(self._bell)
 
-    def wake(self) -> None:
-        """Make the thread turn; from any other one."""
-        os.eventfd_write(self._bell, 1)
+    # -- for the serving loop ------------------------------------------------------------------------------------------
 
-    def serve(self, link: PostedLink, host: Host) -> None:
+    def take(self, kind: type[PostedLink], connection: Connection, names: tuple[object, object]) -> None:
+        """Be the seat of that connection's session, until it is over. `names`: peer and listener."""
+        self._link = kind(self._host, self._poller, connection, names, self._turns.crew.ident)
+
+    def open(self, _now: int, /) -> None:
+        """Give the session to a thread, when this turn is over."""
+        self._turns.fresh.append(self._live)
+
+    def drain(self, _now: int, seconds_left: float, /) -> None:
+        """Tell the session that the worker drains."""
+        self._host.post(self._drain, self._link, seconds_left)
+
+    def expire(self) -> None:
+        """Tell the session that the drain's deadline is reached."""
+        self._host.post(self._link.expire)
+
+    def _over(self) -> None:
+        """The thread has left the seat for good: it is posted last."""
+        self._turns.door.held.discard(self)
+        self._turns.seats.append(self)
+        self._tether.session_closed()
+
+    # -- in the session's thread ---------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        """Serve the session to its end."""
+        link = self._link
+        try:
+            link.sit()
+            link.open(time.monotonic_ns())
+            self._serve(link)
+        except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
+            self._turns.host.post(leave, error)
+        else:
+            self._turns.host.post(self._over)
+
+    def _serve(self, link: PostedLink) -> None:
         """Turn after turn, until the session is over."""
-        poll, clock, bell = self.poller.poll, time.monotonic_ns, self._bell
+        host, poll, clock, bell = self._host, self._poller.poll, time.monotonic_ns, self._bell
         now = clock()
         while True:
             host.turn(now)
@@ -72,102 +152,8 @@ class Desk:
                     link.event(mask)
             now = clock()
 
-
-def _patience(host: Host, now: int) -> int | None:
-    """Milliseconds to wait for; None: for an event."""
-    if host.dirty:
-        return 0
-    if host.timers.next_at == NEVER:
-        return None
-    return min(LONGEST_WAIT_MS, max(0, ceil((host.timers.next_at - now) / 1e6)))
-
-
-class SeatTurns(CrewTurns):
-    """The serving loop: sessions get a seat instead of a place in its epoll."""
-
-    def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
-        super().__init__(host, tether, listeners, crew)
-        self.desks: list[Desk] = []
-        """Those that are free."""
-        self._unseated = 0
-        """Of the crew, who were hired for a desk that is gone."""
-
-    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
-        """Take a connection, if there is a desk for it; those in this epoll, which shake hands, have theirs to come.
-
-        One made for a connection that isn't had goes again, for its descriptor may be the one that is missing: the desk
-        of a session that is just ending comes back later than its connection's descriptor.
-        """
-        if fresh := len(self.desks) <= len(self.links):
-            self.desks.append(Desk(self.crew, hires=not self._unseated))
-            self._unseated = max(0, self._unseated - 1)
-        try:
-            return super().accept(listener, family)
-        except BlockingIOError:
-            raise
-        except OSError:
-            if fresh:
-                self.desks.pop().close()
-                self._unseated += 1
-            raise
-
-    def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Seat:
-        """A seat for the connection."""
-        return Seat(self, TlsPostedLink if tls else PostedLink, connection, (peer, listener))
-
-
-class Seat:
-    """One session's. `open`, `drain` and `expire` are called by the serving loop.
-
-    It is the tether of its own host.
-    """
-
-    def __init__(
-        self, turns: SeatTurns, kind: type[PostedLink], connection: Connection, names: tuple[object, object]
-    ) -> None:
-        self._turns = turns
-        self._tether: Tether = turns.tether
-        self._desk = turns.desks.pop()
-        self._host = Host(turns.host.app, self)
-        self._host.offloads = turns.host.offloads
-        self._link = kind(self._host, self._desk.poller, connection, names, turns.crew.ident)
-
-    # -- for the serving loop ------------------------------------------------------------------------------------------
-
-    def open(self, _now: int, /) -> None:
-        """Give the session to a thread."""
-        self._turns.crew.sit(self._live)
-
-    def drain(self, _now: int, seconds_left: float, /) -> None:
-        """Tell the session that the worker drains."""
-        self._host.post(self._drain, seconds_left)
-
-    def expire(self) -> None:
-        """Tell the session that the drain's deadline is reached."""
-        self._host.post(self._link.expire)
-
-    def _over(self) -> None:
-        """The thread has left the desk for good: it is posted last."""
-        self._turns.door.held.discard(self)
-        self._turns.desks.append(self._desk)
-        self._tether.session_closed()
-
-    # -- in the session's thread ---------------------------------------------------------------------------------------
-
-    def _live(self) -> None:
-        """Serve the session to its end."""
-        link = self._link
-        try:
-            link.sit()
-            link.open(time.monotonic_ns())
-            self._desk.serve(link, self._host)
-        except BaseException as error:  # noqa: BLE001 - SystemExit, say: it ends the worker
-            self._turns.host.post(leave, error)
-        else:
-            self._turns.host.post(self._over)
-
-    def _drain(self, seconds_left: float) -> None:
-        self._link.drain(time.monotonic_ns(), seconds_left)
+    def _drain(self, link: PostedLink, seconds_left: float) -> None:
+        link.drain(time.monotonic_ns(), seconds_left)
 
     # -- as a tether ---------------------------------------------------------------------------------------------------
 
@@ -191,7 +177,7 @@ class Seat:
         self._turns.host.post(self._tether.session_failed)
 
     def session_closed(self) -> None:
-        """The place is given back when the thread has left its desk."""
+        """The place is given back when the thread has left its seat."""
 
     def request(self, act: str, owner: str) -> None:
         """Have it asked."""
@@ -199,4 +185,13 @@ class Seat:
 
     def wake(self) -> None:
         """Make the session's loop turn."""
-        self._desk.wake()
+        os.eventfd_write(self._bell, 1)
+
+
+def _patience(host: Host, now: int) -> int | None:
+    """Milliseconds to wait for; None: for an event."""
+    if host.dirty:
+        return 0
+    if host.timers.next_at == NEVER:
+        return None
+    return min(LONGEST_WAIT_MS, max(0, ceil((host.timers.next_at - now) / 1e6)))

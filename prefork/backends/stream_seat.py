@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prefork.app.app import App
     from prefork.backends.crew import Crew
     from prefork.backends.host import Host
+    from prefork.backends.preface import Accepted
     from prefork.backends.tether import Tether
     from prefork.backends.transports import Carried
     from prefork.tls import ServerTls
@@ -71,7 +72,7 @@ class StreamTurns(CrewTurns):
         self.loops: list[LoopDesk] = []
         """Those that are free."""
 
-    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+    def accept(self, listener: socket.socket, family: int, /) -> Accepted:
         """Take a connection, if there are a thread and a loop for it."""
         if not self.loops:
             self.loops.append(LoopDesk(self.crew))
@@ -96,8 +97,8 @@ class StreamSeat:
     # -- for the serving loop ------------------------------------------------------------------------------------------
 
     def open(self, _now: int, /) -> None:
-        """Give the session to a thread."""
-        self._turns.crew.sit(self._live)
+        """Give the session to a thread, when this turn is over."""
+        self._turns.fresh.append(self._live)
 
     def drain(self, now: int, seconds_left: float, /) -> None:
         """Tell the session that the worker drains."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prefork.backends.door import Held
     from prefork.backends.handshake import Handshake
     from prefork.backends.host import Host
+    from prefork.backends.preface import Accepted
     from prefork.backends.socket_link import Connection
     from prefork.backends.tether import Tether
 
@@ -144,7 +145,7 @@ class Turns:
         """Watch the channel no more."""
         self.epoll.unregister(fd)
 
-    def accept(self, listener: socket.socket, family: int, /) -> socket.SocketType:
+    def accept(self, listener: socket.socket, family: int, /) -> Accepted:
         """Take one connection; a loop may want something else ready before."""
         return accept(listener, family)
 
@@ -198,4 +199,4 @@ class Turns:
         if not tether.orphaned and tether.channel.fileno() in fds:
             door.bell(self.now)
         for fd in fds:
-            door.knock(fd, self.now, busy=len(events))
+            door.knock(fd, self.now, busy=len(events) + len(self.host.inbox))
