@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from prefork import wire
 from prefork.errors import ConfigError
-from prefork.master.facts import Asked, ListenerReadable, Signalled
+from prefork.master.facts import Asked, ListenerReadable, Signalled, WorkerSaid
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory
@@ -59,6 +60,7 @@ class Loop:
         self._witnesses = witnesses
         self._watch = ListenerWatch(len(kernel.queues()))
         self._memory = Memory()
+        self._looked_at = 0
 
     def run(self) -> None:
         """Serve until a stop has been carried out."""
@@ -84,18 +86,30 @@ class Loop:
                 witness.performed(done)
             board.learn(done, view.now)
         self._effects.tell(view.now)
+        self._looked_at = view.now
+        self._watch.looked(calm=not plan.decisions and _is_served(view))
         return plan
 
     def _wait(self, plan: Plan) -> list[Fact]:
-        """Facts, or none when it is time for another look; that a listener is armed again calls for no look."""
+        """Facts, or none when it is time for another look.
+
+        That a listener is armed again calls for no look; that connections come, in a stream, for none at once.
+        """
         known = (plan.next_check_at, self._effects.next_at)
         until = min((each for each in known if each is not None), default=None)
         while True:
             self._hand_on(plan)
             errand = self._watch.next_at
             facts = self._kernel.wait(until if errand is None else errand if until is None else min(until, errand))
-            if facts or (until is not None and self._kernel.now() >= until):
+            due = self._watch.may_wait(self._looked_at) if all(map(_tells_of_arrivals, facts)) else None
+            if facts and due is not None:
+                for fact in facts:
+                    self._learn(fact)
+                until = due if until is None else min(until, due)
+            elif facts:
                 return facts
+            if until is not None and self._kernel.now() >= until:
+                return []
 
     def _hand_on(self, plan: Plan) -> None:
         """See to connections that nobody took; then look at the listeners again."""
@@ -136,3 +150,18 @@ class Loop:
             self._board.cannot_go_on(error, now)
         else:
             self._reporter.listening(urls)
+
+
+def _tells_of_arrivals(fact: Fact) -> bool:
+    """Whether it says that somebody came, and nothing else."""
+    match fact:
+        case ListenerReadable() | WorkerSaid(_, wire.Bell()):
+            return True
+        case _:
+            return False
+
+
+def _is_served(view: PoolView) -> bool:
+    """Nobody boots, and somebody may accept."""
+    accepts = [each for each in view.workers if each.phase is Phase.SERVING and not each.full and not each.paused_by]
+    return bool(accepts) and not any(each.phase is Phase.BOOTING for each in view.workers)

@@ -4,6 +4,10 @@ Theory. A listener is armed once (EPOLLIN | EPOLLONESHOT); when it fires, it is 
 again at once was readable all the while: after 15 ms of that a doorbell goes to one worker that may accept, and after
 15 more without an accept anywhere to all, for a worker that was woken and then declined, was stopped or died has
 swallowed the connection's wake-up.
+
+In a stream of connections that is served the gap grows: after a look that led to nothing, and found somebody who
+accepts, another one as soon would find the same. An order, a birth, or that nobody accepts ends that at once, and so
+does a listener to which nobody came for a moment.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 GAP = 5_000_000
 """ns between two looks while arrivals matter."""
+CALM_GAP = 20_000_000
+"""ns, at most, in a stream that is served."""
 LONG_GAP = 1_000_000_000
 """ns, when nobody may accept and nobody can be spawned."""
 STUCK = 15_000_000
@@ -55,6 +61,8 @@ class ListenerWatch:
     def __init__(self, count: int) -> None:
         self._listeners = [_Listener() for _ in range(count)]
         self._turn = 0
+        self.gap = GAP
+        """ns between two looks now."""
 
     @property
     def next_at(self) -> int | None:
@@ -76,7 +84,22 @@ class ListenerWatch:
         again = each.armed_at is not None and now - each.armed_at <= _AT_ONCE
         if each.readable_since is None or not again:
             each.restart(now)
-        each.armed_at, each.fired_at, each.arm_at = None, now, now + GAP
+            self.gap = GAP
+        each.armed_at, each.fired_at, each.arm_at = None, now, now + self.gap
+
+    def looked(self, *, calm: bool) -> None:
+        """The policy has seen what there is. `calm`: nothing follows from it, and whoever comes is accepted."""
+        if calm:
+            self.gap = min(2 * self.gap, CALM_GAP)
+        elif self.gap > GAP:
+            self.gap = GAP
+            for each in self._listeners:
+                if each.arm_at is not None:
+                    each.arm_at = min(each.arm_at, each.fired_at + GAP)
+
+    def may_wait(self, looked_at: int) -> int | None:
+        """Until when a look that only arrivals ask for may wait, after one at `looked_at`; None: it may not."""
+        return looked_at + self.gap if self.gap > GAP else None
 
     def slow_down(self) -> None:
         """Nobody may accept and nobody can be spawned: look a second after it fired."""

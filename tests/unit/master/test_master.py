@@ -20,6 +20,10 @@ from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
     from prefork.config import ServerConfig
+    from prefork.master.facts import Fact, Performed
+    from prefork.policy.config import PoolConfig
+    from prefork.policy.memory import Memory, Plan
+    from prefork.policy.model import PoolView
 
 
 def test_sixty_idle_seconds_wake_the_master_for_nothing_but_the_earliest_possible_silence() -> None:
@@ -55,6 +59,50 @@ def test_after_a_burst_the_pool_comes_back_to_its_spares() -> None:
     master.kernel.after(8 * SECOND, lambda: left.append(len(master.kernel.workers)))
     master.run(9)
     assert left == [4]
+
+
+class Looks:
+    """A witness that notes when the policy has spoken."""
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+
+    def looked(self, _pool: PoolConfig, _memory: Memory, view: PoolView, _plan: Plan) -> None:
+        self.at.append(view.now)
+
+    def performed(self, _done: Performed) -> None:
+        """Nothing to note."""
+
+    def learned(self, _fact: Fact, _now: int) -> None:
+        """Nothing to note."""
+
+
+def _looks_in_a_stream(master: FakeMaster) -> list[int]:
+    """When it looked, in ms, while for a second a worker rings each ms; from the first ring on."""
+    looks, kernel = Looks(), master.kernel
+    master.loop = Loop(kernel, master.board, master.effects, master.orders, master.reporter, witnesses=[looks])
+    rings = partial(kernel.tell_master, WorkerSaid(WorkerId(1), wire.Bell()))
+    for ms in range(1000):
+        kernel.after(SECOND + ms * 1_000_000, rings)
+    began = kernel.now() + SECOND
+    master.run(3)
+    return [(at - began) // 1_000_000 for at in looks.at if 0 <= at - began < SECOND]
+
+
+def test_a_stream_that_is_served_is_looked_at_each_twenty_milliseconds() -> None:
+    assert len(_looks_in_a_stream(FakeMaster(min_workers=2))) in range(48, 54)
+
+
+def test_a_question_in_a_stream_is_answered_at_once() -> None:
+    master = FakeMaster(min_workers=2)
+    master.ask_after(1.505, "status")
+    assert 505 in _looks_in_a_stream(master)
+
+
+def test_a_stream_at_a_full_pool_is_looked_at_as_it_comes() -> None:
+    master = FakeMaster(min_workers=1, max_workers=1, max_sessions=1)
+    master.kernel.after(SECOND // 2, lambda: master.kernel.connect(2 * SECOND))
+    assert len(_looks_in_a_stream(master)) > 900
 
 
 DEMAND = {"kind": "demand", "hold": "2s"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefork.master.watch import GAP, LONG_GAP, STUCK, ListenerWatch
+from prefork.master.watch import CALM_GAP, GAP, LONG_GAP, STUCK, ListenerWatch
 from prefork.policy.model import WorkerId
 
 MS = 1_000_000
@@ -46,6 +46,40 @@ def test_a_listener_that_fired_is_armed_again_after_the_gap_and_not_before() -> 
     assert watched.armed == [0]
     watched.turn(10 * MS + GAP)
     assert watched.armed == [0, 10 * MS + GAP]
+
+
+def test_in_a_stream_that_is_served_the_gap_grows_to_its_most() -> None:
+    watched = Transcript()
+    now = 10 * MS
+    gaps = []
+    for _ in range(4):
+        watched.watch.fired(0, now)
+        watched.watch.looked(calm=True)
+        assert watched.watch.next_at is not None
+        gaps.append(watched.watch.next_at - now)
+        now = watched.watch.next_at
+        watched.turn(now)
+    assert gaps == [GAP, 2 * GAP, CALM_GAP, CALM_GAP]
+
+
+def test_a_look_that_leads_to_something_ends_the_long_gap_at_once() -> None:
+    watched = Transcript()
+    watched.watch.fired(0, 10 * MS)
+    watched.watch.looked(calm=True)
+    watched.turn(10 * MS + GAP)
+    watched.watch.fired(0, 10 * MS + GAP)
+    watched.watch.looked(calm=False)
+    assert watched.watch.next_at == 10 * MS + 2 * GAP
+    assert watched.watch.may_wait(10 * MS) is None
+
+
+def test_a_listener_to_which_nobody_came_for_a_moment_ends_the_long_gap() -> None:
+    watched = Transcript()
+    watched.watch.looked(calm=True)
+    assert watched.watch.may_wait(MS) == MS + 2 * GAP
+    watched.watch.fired(0, 10 * MS)
+    assert watched.watch.next_at == 10 * MS + GAP
+    assert watched.watch.may_wait(MS) is None
 
 
 def test_it_is_readable_from_firing_until_it_is_armed_again() -> None:
