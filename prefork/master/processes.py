@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _CHANNEL_IN_MOLD = 3
 _DUMP_LIMIT = 64 * 1024
 _RECORDS_A_TURN = 64
+_A_LINE = 256
+"""Bytes, more than the line of a schedstat has."""
 
 
 class Status(NamedTuple):
@@ -187,7 +189,8 @@ def starved_ns(pid: int | None) -> int | None:
     Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat: time on the CPU, time on a run queue, slices.
     """
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1])
+        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as told:
+            return int(told.read(_A_LINE).split()[1])
     except (OSError, IndexError):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefork import wire
@@ -163,6 +163,10 @@ class MoldRecord:
     since_at: int
     phase: MoldPhase = MoldPhase.STARTING
     failed: wire.MoldFailed | None = None
+    import_timeout_ns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.import_timeout_ns = Limits.of(self.config.pool).import_timeout_ns
 
     def enter(self, phase: MoldPhase, at: int) -> None:
         """Be in `phase` since `at`."""
@@ -194,4 +198,4 @@ class MoldRecord:
 
     def view(self) -> MoldView:
         """A snapshot."""
-        return MoldView(self.generation, self.phase, self.since_at, Limits.of(self.config.pool).import_timeout_ns)
+        return MoldView(self.generation, self.phase, self.since_at, self.import_timeout_ns)

@@ -84,6 +84,8 @@ class Scoreboard:
         self.last_failure = ""
         """What a worker last said of its own end."""
         self._seed = seed
+        self._resolved: tuple[PoolConfig, Limits] | None = None
+        """The last pool whose limits were wanted: a look wants them often, and to find them by value costs a hash."""
         self._exits_seen = 0
         self._readable: frozenset[int] = frozenset()
 
@@ -99,7 +101,14 @@ class Scoreboard:
     @property
     def limits(self) -> Limits:
         """The effective policy."""
-        return Limits.of(self.pool)
+        pool = self.pool
+        if self._resolved is None or self._resolved[0] is not pool:
+            self._resolved = pool, Limits.of(pool)
+        return self._resolved[1]
+
+    @property
+    def _next_limits(self) -> Limits:
+        return self.limits if self.next_config is self.config else Limits.of(self.next_config.pool)
 
     @property
     def finished(self) -> bool:
@@ -168,7 +177,7 @@ class Scoreboard:
             scale=goals.scale,
             paused=goals.paused,
             reload_wanted=goals.reload_wanted,
-            import_timeout_ns=Limits.of(self.next_config.pool).import_timeout_ns,
+            import_timeout_ns=self._next_limits.import_timeout_ns,
             arrivals=totals.arrivals,
             completions=totals.completions,
             held_ns=totals.held_ns,
@@ -179,7 +188,8 @@ class Scoreboard:
 
     def _worker_views(self, kernel: Kernel, now: int) -> tuple[tuple[WorkerView, ...], Totals, int | None]:
         """The workers, what they add up to, and the fewest sessions that a loop of theirs can hold."""
-        silent_before = now - self.limits.heartbeat_timeout_ns
+        limits = self.limits
+        silent_before = now - limits.heartbeat_timeout_ns
         views, slots = [], {}
         for record in self.workers.values():
             words = kernel.words(record.id)
@@ -191,17 +201,12 @@ class Scoreboard:
             views.append(record.view(words, now, _cpu_since(kernel, record.id, words) if late else None))
             slots[record.id] = words
         totals = self.before.plus(totals_at(slots.values(), now))
-        if self._goes_by_usage:
+        if limits.sizing == "demand" and not limits.max_sessions:  # the size follows how busy loops are
             totals = totals._replace(busy_ns=self.usage.learn(kernel, slots, now))
         else:
             self.usage.rest(totals.busy_ns)
         limited = [words[wire.PLACES] for words in slots.values() if words[wire.PLACES]]
         return tuple(views), totals, min(limited, default=None)
-
-    @property
-    def _goes_by_usage(self) -> bool:
-        """Whether the size follows how busy loops are."""
-        return self.limits.sizing == "demand" and not self.limits.max_sessions
 
     def _queue(self, kernel: Kernel) -> int | None:
         """Sum of the accept queues; one whose length the kernel doesn't tell counts 1 while it is readable."""

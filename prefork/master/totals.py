@@ -21,7 +21,10 @@ class Totals(NamedTuple):
 
     def plus(self, other: Totals) -> Totals:
         """Add up."""
-        return Totals(*map(sum, zip(self, other, strict=True)))
+        arrivals, completions, held, busy = other
+        return Totals(
+            self.arrivals + arrivals, self.completions + completions, self.held_ns + held, self.busy_ns + busy
+        )
 
 
 def totals_at(slots: Iterable[Sequence[int]], now: int) -> Totals:
