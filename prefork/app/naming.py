@@ -12,7 +12,6 @@ import os
 import re
 import sys
 import traceback
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
@@ -62,8 +61,7 @@ def _attribute(name: str, owner: object, part: str) -> object:
     try:
         value: object = getattr(owner, part)
     except AttributeError:
-        close = get_close_matches(part, [each for each in dir(owner) if not each.startswith("__")], n=1)
-        cure = f"; did you mean {close[0]!r}?" if close else ""
+        cure = _did_you_mean(part, [each for each in dir(owner) if not each.startswith("__")])
         what = "the module" if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)!s:.60}"
         raise AppError(f"app {name!r}: {what} has no attribute {part!r}{cure}") from None
     except BaseException as error:  # a module's __getattr__ is the user's code too
@@ -90,11 +88,17 @@ def _beside(module: str) -> str:
     return f"; for a file, write '{file}:…'" if file.is_file() else ""
 
 
+def _did_you_mean(wrong: str, names: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake alone
+
+    close = get_close_matches(wrong, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def _import_file(name: str, path: Path) -> ModuleType:
     path = path.absolute()
     if not path.is_file():
-        close = get_close_matches(path.name, sorted(each.name for each in path.parent.glob("*.py")), n=1)
-        cure = f"; did you mean {close[0]!r}?" if close else ""
+        cure = _did_you_mean(path.name, sorted(each.name for each in path.parent.glob("*.py")))
         raise AppError(f"app {name!r}: no such file: {path}{cure}")
     folder = str(path.parent)
     if sys.path[:1] != [folder]:

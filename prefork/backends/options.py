@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -47,6 +46,8 @@ def _check_names(table: str, kind: type, given: Mapping[str, Any]) -> None:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     for key in given:
         if key not in fields:
+            from difflib import get_close_matches  # noqa: PLC0415 - for a key that is not known
+
             close = get_close_matches(key, fields, n=1)
             cure = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(fields) or 'none'}"
             raise ConfigError(f"{table} {key}: no such option; {cure}")
