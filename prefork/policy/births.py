@@ -90,9 +90,9 @@ def _fitting(need: sizing.Need, pool: Pool) -> int:
     return max(0, min(need.births, pool.limits.max_workers - pool.census.live))
 
 
-def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, allowed: Allowance) -> int:
-    """Order the births that are needed, clamped; return how many."""
-    live, most = pool.census.live, pool.limits.max_workers
+def order_births(draft: Draft, view: PoolView, pool: Pool, relief: Relief, allowed: Allowance) -> int:
+    """Order the births that are needed beside the successors, clamped; return how many."""
+    live, most, need = pool.census.live, pool.limits.max_workers, relief.need
     wanted, fit = max(0, need.births), _fitting(need, pool)
     grown = min(fit, need.at_once)
     born = min(grown, allowed.births)
@@ -101,7 +101,7 @@ def order_births(draft: Draft, view: PoolView, pool: Pool, need: sizing.Need, al
     if wanted > fit:
         draft.withhold("spawn", wanted - fit, because(Reason.AT_MAX, live=live, wanted=wanted, max_workers=most))
     if fit > grown:
-        census = pool.census
+        census = relief.census
         growth = because(Reason.GROWTH, wanted=fit, open=census.open, booting=census.booting, unborn=census.unborn)
         draft.withhold("spawn", fit - grown, growth)
     if allowed.because is not None and grown > born:

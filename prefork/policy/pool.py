@@ -46,7 +46,7 @@ def rule_pool(draft: Draft, view: PoolView, pool: Pool, memory: Memory) -> Memor
         pool = Pool(limits, awake, left)
     allowed = allowance(view, pool, memory, draft.now)
     relief = births.choose_overdue(draft, view, pool, memory, allowed)
-    born = births.order_births(draft, view, pool, relief.need, allowed)
+    born = births.order_births(draft, view, pool, relief, allowed)
     if relief.chosen or relief.waiting:
         births.order_successors(draft, view, pool, relief, allowed._replace(spent=born))
     if awake is not staying or born or relief.chosen:

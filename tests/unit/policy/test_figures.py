@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from prefork.policy.config import CrashConfig, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.config import CrashConfig, DemandSizing, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
+from prefork.policy.estimates import Estimates
 from prefork.policy.memory import Memory, Plan
 from prefork.policy.model import KillStep, MoldPhase, MoldView, Owner, PoolView, WorkerId
 from tests.unit.policy.pools import (
@@ -308,3 +309,14 @@ def test_figures_about_a_size_that_hard_rss_forbids() -> None:
     config = PoolConfig(min_workers=1, recycle=RecycleConfig(hard_rss=100))
     expected = ("hard_rss_too_low", {"boot_rss_bytes": 100, "hard_rss_bytes": 100})
     assert told(plan_for(config, pool(serving(1, boot_rss=100), booting(2)), Memory())) == [expected]
+
+
+def test_figures_about_growth_count_the_successors_of_the_same_plan() -> None:
+    config = PoolConfig(min_workers=1, max_workers=9, max_sessions=1, sizing=DemandSizing(headroom=0))
+    molds = (MOLD._replace(generation=2),)
+    view = pool(busy(1), booting(3, born=False, generation=2), queue=2, generation=2, molds=molds)
+    learnt = STARTED._replace(generation=2, newest_mold=2, demand=Estimates(sampled_at=NOW - s(0.1)))
+    assert told(plan_for(config, view, learnt)) == [
+        ("old_generation", {"worker_generation": 1, "generation": 2}),
+        ("growth", {"wanted": 1, "open": 2, "booting": 2, "unborn": 2}),
+    ]
