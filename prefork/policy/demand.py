@@ -100,13 +100,13 @@ def called_for(load: Load, limits: Limits) -> int:
 
 
 def need(load: Load, limits: Limits, census: Census) -> int:
-    """Return how many accepting workers are needed, within every bound; somebody, where anybody waits."""
+    """Return how many accepting workers are needed, somebody where anybody waits; what is over max_workers is told."""
     cap = limits.max_sessions
     held = ceil_div(census.open_sessions, cap) if cap else census.open - census.places
     queued = ceil_div(load.queue, cap) if cap else min(load.queue, 1)
     least = held + limits.min_spare if limits.min_spare else 0
     within = min(max(called_for(load, limits), least), held + queued + limits.max_spare)
-    return max(limits.min_workers, min(load.queue, 1), min(within, limits.max_workers))
+    return max(limits.min_workers, min(load.queue, 1), within)
 
 
 def observe(memory: Memory, view: PoolView, limits: Limits, census: Census, now: int) -> Memory:
@@ -119,7 +119,8 @@ def observe(memory: Memory, view: PoolView, limits: Limits, census: Census, now:
     learnt = es.learn(before, view, now)
     load = load_of(view, limits, census, learnt)
     needed = max(need(that_came(load), limits, census), 0 if memory.started else limits.start_workers)
-    return memory._replace(demand=es.remember(before, learnt, needed, _demanded(load, limits), limits))
+    possible = min(needed, limits.max_workers)
+    return memory._replace(demand=es.remember(before, learnt, possible, _demanded(load, limits), limits))
 
 
 def kept(learnt: Estimates, needed: int, limits: Limits) -> int:

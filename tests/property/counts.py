@@ -110,7 +110,7 @@ def needed_by_load(f: dict[str, float], limits: Limits, doubt: float) -> int:
         held, queued = int(f["busy_workers"]), min(waiting, 1)
     least = held + limits.min_spare if limits.min_spare else 0
     within = min(max(called, least), held + queued + limits.max_spare)
-    return max(limits.min_workers, min(waiting, 1), min(within, limits.max_workers))
+    return max(limits.min_workers, min(waiting, 1), within)
 
 
 def _sessions_to_come(f: dict[str, float], limits: Limits) -> float:
