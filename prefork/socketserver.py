@@ -73,7 +73,12 @@ class PreforkTCPServer(RequestServer):
         control: str | Path | Literal[False] | None = None,
         name: str = "prefork",
     ) -> None:
-        """`server_address` and the handler as for `socketserver`; the keywords are those of `prefork.serve`."""
+        """`server_address` and the handler as for `socketserver`; the keywords are those of `prefork.serve`.
+
+        Raises TypeError for what is no address of the family, and for what serves no connection.
+        """
+        self._check_address(server_address)
+        _check_handler(RequestHandlerClass)
         self.server_address = server_address
         self.RequestHandlerClass = RequestHandlerClass
         self._settings = {"pool": pool, "backend": backend, "backends": backends, "control": control, "name": name}
@@ -84,6 +89,7 @@ class PreforkTCPServer(RequestServer):
         from prefork.app.app import App  # noqa: PLC0415 - this module is imported by handlers' modules as well
         from prefork.app.blocking import Served  # noqa: PLC0415
 
+        _check_handler(handler)
         return App(Served(cls, handler), style="socket")
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:  # noqa: ARG002 - nothing polls
@@ -130,6 +136,22 @@ class PreforkTCPServer(RequestServer):
         backlog = {} if self.request_queue_size is None else {"backlog": self.request_queue_size}
         return {"url": self._url(), **backlog}
 
+    def _check_address(self, given: object) -> None:
+        """Raise TypeError for an address of another form than `socketserver` takes."""
+        match given:
+            case (str(), int(), *_):
+                return
+            case str():
+                host, colon, port = given.rpartition("//")[2].rpartition(":")
+                cure = (
+                    f"say ({host.strip('[]')!r}, {port})"
+                    if colon and port.isdecimal()
+                    else "say such as ('127.0.0.1', 9999)"
+                )
+            case _:
+                cure = "say such as ('127.0.0.1', 9999)"
+        raise TypeError(f"{type(self).__qualname__}: an address is (host, port), not {given!r:.60}: {cure}")
+
     def _url(self) -> str:
         host, port = self.server_address[:2]
         if self.address_family == socket.AF_INET6:
@@ -148,8 +170,23 @@ class PreforkUnixStreamServer(PreforkTCPServer):
 
     address_family = socket.AF_UNIX
 
+    def _check_address(self, given: object) -> None:
+        if not isinstance(given, str | bytes | os.PathLike):
+            raise TypeError(
+                f"{type(self).__qualname__}: an address is a path, not {given!r:.60}: say such as '/run/x.sock'"
+            )
+
     def _url(self) -> str:
         return f"unix:{os.fsdecode(self.server_address)}"
+
+
+def _check_handler(handler: object) -> None:
+    """Raise TypeError for what isn't made as `socketserver` makes its handlers, or serves no connection."""
+    from prefork.app.calls import check_request_handler  # noqa: PLC0415 - as App
+    from prefork.app.styles import refuse_other_bases  # noqa: PLC0415
+
+    refuse_other_bases(handler)
+    check_request_handler(handler)
 
 
 def _cure(name: str) -> str:

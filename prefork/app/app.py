@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from prefork.app.calls import check_hook
 from prefork.app.coroutine import CoroutineSession
 from prefork.app.framing import Framer, Lines, Stream
 from prefork.app.naming import import_app_object
 from prefork.app.session import Session
-from prefork.app.styles import FRAMED, check_hook, style_of
+from prefork.app.styles import FRAMED, style_of
 from prefork.errors import AppError
 
 if TYPE_CHECKING:

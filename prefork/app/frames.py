@@ -38,6 +38,14 @@ def own_traceback(error: BaseException) -> str:
         each = cause
 
 
+def calling_file() -> str:
+    """The file of the user's code that called prefork; a library's where no other leads here."""
+    files = [
+        each.filename for each in _theirs(reversed(traceback.extract_stack())) if not each.filename.startswith("<")
+    ]
+    return next((each for each in files if not _is_library(each)), next(iter(files), "the app"))
+
+
 def joined(text: str) -> str:
     """All lines of a message as one."""
     return " ".join(stripped for line in text.splitlines() if (stripped := line.strip()))

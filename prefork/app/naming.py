@@ -15,10 +15,12 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from prefork.app.frames import joined, own_frames
+from prefork.app.frames import calling_file, joined, own_frames
 from prefork.errors import AppError
 
 _MADE = re.compile(r"([^()]+)\((.+)\)")
+_imported: list[str] = []
+"""The names whose objects are being imported; only the user's code is run meanwhile."""
 
 
 def import_app_object(name: str) -> object:
@@ -26,8 +28,23 @@ def import_app_object(name: str) -> object:
 
     Raises AppError in one line; `frames` when the user's own code raised.
     """
+    _imported.append(name)
+    try:
+        return _import(name)
+    finally:
+        _imported.pop()
+
+
+def refuse_while_imported() -> None:
+    """Raise AppError where this process is importing an app: its master would import it in a process that does, too."""
+    if _imported:
+        file = os.path.basename(calling_file())
+        raise AppError(f"{file} serves while it is imported: put the call under `if __name__ == '__main__':`")
+
+
+def _import(name: str) -> object:
     if made := _MADE.fullmatch(name):
-        return _make(name, import_app_object(made[1]), import_app_object(made[2]))
+        return _make(name, _import(made[1]), _import(made[2]))
     place, colon, attribute = name.rpartition(":")
     if not colon or not place or not attribute:
         raise AppError(f"app {name!r}: expected 'module:attribute' or 'file.py:attribute'{_meant(name)}")
@@ -133,6 +150,8 @@ def _execute(name: str, path: Path) -> ModuleType:
 def _raised(name: str, error: BaseException) -> AppError:
     """The user's code raised while it was imported."""
     match error:
+        case AppError():
+            return AppError(f"app {name!r}: {error}", error.frames)
         case SyntaxError():
             what = f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
         case SystemExit():

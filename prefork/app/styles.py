@@ -9,12 +9,12 @@ for each session), or not at all.
 
 from __future__ import annotations
 
-import dis
 import inspect
 import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from prefork.app.calls import check_handler, check_request_handler, name_in_words
 from prefork.app.session import Session
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ Style = Literal["session", "coroutine", "streams", "protocol", "socket", "asgi",
 Support = Literal["native", "bridged"]
 
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
-MADE: Final = frozenset({"session", "protocol"})
-"""Styles whose handler is called without arguments, once a connection, and makes the object that serves it."""
 FRAMED: Final = frozenset({"session", "coroutine"})
 """Styles that get items, which a framer makes of bytes."""
 _BASES: Final = (
@@ -47,11 +45,6 @@ _FUNCTIONS: Final[Mapping[tuple[bool, int], Style]] = {
 }
 """By whether it is `async`, and how many arguments it takes."""
 _OBJECTS: Final = frozenset({"asgi", "wsgi"})
-_CALLS: Final[Mapping[Style, tuple[str, frozenset[int]]]] = {
-    "asgi": ("(scope, receive, send)", frozenset((3, 1))),  # 1: an app of ASGI 2
-    "wsgi": ("(environ, start_response)", frozenset((2,))),
-}
-"""How an app is called, and with how many arguments."""
 _OFFERS: Final = "a class of prefork.Session, asyncio.Protocol, BufferedProtocol or socketserver.BaseRequestHandler"
 
 
@@ -61,7 +54,7 @@ def style_of(handler: object, style: str | None = None) -> Style:
         raise TypeError(f"a {type(handler).__qualname__} object serves one connection: give the class, not an instance")
     if not callable(handler):
         raise TypeError(f"{handler!r:.60} is neither an App nor anything that can be called")
-    _refuse_other_bases(handler)
+    refuse_other_bases(handler)
     told = _told(handler)
     if style is None:
         if told is None:
@@ -70,18 +63,9 @@ def style_of(handler: object, style: str | None = None) -> Style:
     for known in STYLES:
         if style == known:
             if told is not None and told != known:
-                raise TypeError(f"{_name(handler)} is written as {told}, not as {known}: leave style= out")
-            _refuse_impossible(handler, known)
+                raise TypeError(f"{name_in_words(handler)} is written as {told}, not as {known}: leave style= out")
             return _checked(handler, known)
     raise TypeError(f"style {style!r} is not known; there are: {', '.join(STYLES)}")
-
-
-def check_hook(name: str, hook: object) -> None:
-    """Raise TypeError, in one line, for a hook of an App that can't be called."""
-    if hook is not None and not callable(hook):
-        raise TypeError(f"{name} {hook!r:.60} can't be called: give a function")
-    if inspect.iscoroutinefunction(hook):
-        raise TypeError(f"{name} {_name(hook)} is a coroutine function: give a plain function")
 
 
 def _told(handler: object) -> Style | None:
@@ -127,85 +111,30 @@ def _arity(function: FunctionType) -> int | None:
     return len(parameters) if exact else None
 
 
-def _checked(handler: object, style: Style) -> Style:
-    """Refuse a maker that can't be called without arguments."""
-    needed = _required(handler) if style in MADE else []
-    if needed:
-        raise TypeError(
-            f"{_name(handler)} needs arguments ({', '.join(needed)}), but it is called without any: bind them with "
-            f"functools.partial and say style={style!r}"
-        )
-    return style
-
-
-def _refuse_other_bases(handler: object) -> None:
-    """Refuse a class whose base serves no connection."""
+def refuse_other_bases(handler: object) -> None:
+    """Raise TypeError, in one line, for a class whose base serves no connection."""
     if isinstance(handler, type) and _by_base(handler) != "protocol":
         for module, name, what, instead in _REFUSED:
             if _is_of(handler, module, name):
-                raise TypeError(f"{_name(handler)} {what}, and a pool serves connections: use {instead}")
+                raise TypeError(f"{name_in_words(handler)} {what}, and a pool serves connections: use {instead}")
 
 
-def _refuse_impossible(handler: object, style: Style) -> None:
-    """Refuse what is certainly no app of the style that its user says; whatever may be one is believed."""
-    function, bound = (handler, 0) if isinstance(handler, FunctionType) else (_call_of(handler), 1)
-    if function is None or isinstance(handler, type) or style not in _CALLS:
-        return
-    form, counts = _CALLS[style]
-    signature = inspect.signature(function, follow_wrapped=False)
-    if not any(_takes(signature, count + bound) for count in counts):
-        cure = f": if it makes one, give {_name(handler)}()" if _takes(signature, bound) else ""
-        raise TypeError(f"{_name(handler)} can't be called with {form}, as an app of style {style!r} is{cure}")
-    if style == "asgi" and not _may_be_awaited(function):
-        raise TypeError(
-            f"{_name(handler)} returns nothing that can be awaited, as an app of style 'asgi' is: write async def"
-        )
-
-
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
-
-
-def _may_be_awaited(function: FunctionType) -> bool:
-    """Whether what it returns may be awaitable: no generator is, nor a constant, nor what isn't returned at all."""
-    flags = function.__code__.co_flags
-    if flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE):
-        return True
-    if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
-        return False
-    before = ""
-    for each in dis.get_instructions(function):
-        if each.opname == "RETURN_VALUE" and (each.is_jump_target or before != "LOAD_CONST"):
-            return True
-        before = each.opname
-    return False
+def _checked(handler: object, style: Style) -> Style:
+    """The style. Raises TypeError for what can't be called so."""
+    if style == "socket" and isinstance(handler, type) and _by_base(handler) == "socket":
+        check_request_handler(handler)
+    else:
+        check_handler(handler, style)
+    return style
 
 
 def _untold(handler: object) -> str:
     if isinstance(handler, type):
-        return f"{_name(handler)} is no subclass that tells its style ({_OFFERS}): say App(…, style=…): {_list()}"
-    return f"{_name(handler)} doesn't tell its style by its form: say App(…, style=…), one of {_list()}"
+        return (
+            f"{name_in_words(handler)} is no subclass that tells its style ({_OFFERS}): say App(…, style=…): {_list()}"
+        )
+    return f"{name_in_words(handler)} doesn't tell its style by its form: say App(…, style=…), one of {_list()}"
 
 
 def _list() -> str:
     return ", ".join(STYLES)
-
-
-def _name(handler: object) -> str:
-    return str(getattr(handler, "__qualname__", None) or f"{handler!r:.60}")
-
-
-def _required(handler: object) -> list[str]:
-    """The parameters that a call without arguments would miss; none where the handler doesn't tell."""
-    if not callable(handler):
-        return []
-    try:
-        parameters = inspect.signature(handler).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [each.name for each in parameters if each.kind not in optional and each.default is each.empty]

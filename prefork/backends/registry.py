@@ -96,7 +96,7 @@ def load_backend(name: str, installed: Iterable[KnownBackend] | None = None) -> 
     known = {each.name: each for each in (known_backends() if installed is None else installed)}
     wanted = known.get(name)
     if wanted is None:
-        raise ConfigError(_unknown(name, known))
+        raise ConfigError(f"backend {unknown(name, sorted(known))}")
     offers = _offers(wanted)
     for backend in offers:
         if getattr(backend, "name", None) == name:
@@ -119,23 +119,26 @@ def cannot_run(name: str, style: str, can: Sequence[str]) -> str:
     return f"backend {name!r} can't run an app of style {style!r}: {cure}"
 
 
+def unknown(name: str, known: Sequence[str]) -> str:
+    """The end of the line about a backend that isn't installed, where those of `known` are."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for a name that is not known
+
+    close = get_close_matches(name, known, n=1)
+    cure = f"; did you mean {close[0]!r}?" if close else ""
+    if name == "uvloop":
+        cure = "; say backend = 'asyncio', which runs on uvloop where prefork[uvloop] is installed"
+    return (
+        f"{name!r} is not known; installed: {', '.join(known)}{cure} "
+        f"(third-party backends register in the entry-point group {contract.GROUP!r})"
+    )
+
+
 def _runs(name: str, style: Style) -> bool:
     """Whether another backend is there that could."""
     try:
         return style in load_backend(name).styles
     except ConfigError:
         return False
-
-
-def _unknown(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - for a name that is not known
-
-    close = get_close_matches(name, list(known), n=1)
-    cure = f"; did you mean {close[0]!r}?" if close else ""
-    return (
-        f"backend {name!r} is not known; installed: {', '.join(sorted(known))} "
-        f"(third-party backends register in the entry-point group {contract.GROUP!r}){cure}"
-    )
 
 
 def _broken(wanted: KnownBackend, why: str) -> ConfigError:

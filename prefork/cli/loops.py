@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,14 +35,11 @@ def require_backend(loaded: Loaded) -> None:
     name = loaded.config.backend
     if name == type(loaded.config).model_fields["backend"].default:
         return  # ours is always there, and asking every distribution costs 50 ms
-    from prefork.backends.registry import known_backends  # noqa: PLC0415 - as above
+    from prefork.backends.registry import known_backends, unknown  # noqa: PLC0415 - as above
 
     known = [each.name for each in known_backends()]
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        guess = f"; did you mean {close[0]}?" if close else ""
-        cure = f"{guess} (third-party backends register in the entry-point group 'prefork.backends')"
-        raise ConfigError(f"{loaded.blame('backend')}: {name!r} is not known; installed: {', '.join(known)}{cure}")
+        raise ConfigError(f"{loaded.blame('backend')}: {unknown(name, known)}")
 
 
 def require_options(loaded: Loaded) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from prefork.app.app import App
-from prefork.app.naming import name_of
+from prefork.app.naming import name_of, refuse_while_imported
 from prefork.config import ServerConfig
 from prefork.errors import AppError, ConfigError
 from prefork.layers import policy_of
@@ -38,10 +38,11 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
 ) -> None:
     """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
 
-    `app` is an object that another process can import, or a name such as `module:attribute`. Main thread only; the
-    signal handlers found are restored. Children that this process had before, or starts meanwhile in its own session,
-    are left for their starter to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never
-    SystemExit) when the pool can't start or go on.
+    `app` is an object that another process can import, or a name such as `module:attribute`. Those processes import the
+    program: the call stands under `if __name__ == "__main__":`. Main thread only; the signal handlers found are
+    restored. Children that this process had before, or starts meanwhile in its own session, are left for their starter
+    to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never SystemExit) when the pool
+    can't start or go on.
     """
     config = named_config(
         app,
@@ -77,8 +78,10 @@ def serve_config(config: ServerConfig, announce: Callable[[dict[str, Any]], None
 def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - the fields of ServerConfig
     """A config for an app given as an object or a name; None means the default. Raises ConfigError.
 
+    Refused in a process that imports an app: what it serves would be served by the next process that imports it, too.
     An object is judged at once, before any process is started: whether it has a name, and whether it is an app.
     """
+    refuse_while_imported()
     fields = {name: value for name, value in given.items() if value is not None}
     try:
         return ServerConfig(app=app if isinstance(app, str) else _checked_name(app), **fields)

@@ -123,3 +123,37 @@ def test_a_file_at_the_place_of_a_unix_socket_is_one_line_and_left_alone(tmp_pat
 def test_a_lambda_cannot_be_served() -> None:
     with pytest.raises(prefork.AppError, match="lambda"):
         prefork.serve(lambda: None, listen="tcp://127.0.0.1:0")
+
+
+UNGUARDED = """
+import pathlib, socketserver
+import prefork
+from prefork.socketserver import PreforkTCPServer
+
+with pathlib.Path(__file__).with_name("imports").open("a") as imports:
+    print(__name__, file=imports)
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        pass
+
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "PreforkTCPServer(('127.0.0.1', 0), Handler, control=False).serve_forever()",
+        "prefork.serve(Handler, listen='tcp://127.0.0.1:0', backend='threads', control=False)",
+    ],
+    ids=["socketserver", "serve"],
+)
+def test_a_program_that_serves_while_it_is_imported_ends_at_once_with_one_sentence(tmp_path: Path, call: str) -> None:
+    done = script(tmp_path, UNGUARDED + call + "\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    (told,) = (line for line in done.stderr.splitlines() if "serves while" in line)
+    assert told == (
+        f"prefork.errors.AppError: app '{tmp_path}/script.py:Handler': script.py serves while it is imported: put the "
+        "call under `if __name__ == '__main__':`"
+    )
+    assert (tmp_path / "imports").read_text() == "__main__\nscript\n"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import socketserver
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from prefork.app.naming import import_app_object
 from prefork.app.request_server import RequestServer
 from prefork.config import ServerConfig
 from prefork.socketserver import PreforkTCPServer, PreforkUnixStreamServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -57,6 +61,67 @@ def test_a_handler_that_no_other_process_can_import_is_refused() -> None:
 
     with pytest.raises(AppError, match=r"what is made inside a function can't be imported by another process"):
         PreforkTCPServer(("127.0.0.1", 0), Local).serve_forever()
+
+
+class Datagrams(socketserver.DatagramRequestHandler):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (functools.partial(Handler), None),
+        (Datagrams, "Datagrams handles datagrams, and a pool serves connections: use StreamRequestHandler"),
+        ("H", "'H' is no class of handlers: give a class of socketserver.BaseRequestHandler"),
+        (len, "len can't be called with (request, client_address, server), as a handler of socketserver is"),
+    ],
+)
+@pytest.mark.parametrize("take", [lambda given: PreforkTCPServer(("127.0.0.1", 0), given), PreforkTCPServer.app_of])
+def test_what_is_no_handler_of_connections_is_refused_at_once(
+    take: Callable[[object], object], handler: object, message: str | None
+) -> None:
+    if message is None:
+        take(handler)
+        return
+    with pytest.raises(TypeError) as caught:
+        take(handler)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "message"),
+    [
+        (
+            PreforkTCPServer,
+            "127.0.0.1:80",
+            "PreforkTCPServer: an address is (host, port), not '127.0.0.1:80': say ('127.0.0.1', 80)",
+        ),
+        (
+            PreforkTCPServer,
+            "tcp://[::1]:80",
+            "PreforkTCPServer: an address is (host, port), not 'tcp://[::1]:80': say ('::1', 80)",
+        ),
+        (
+            Coloured,
+            "localhost",
+            "Coloured: an address is (host, port), not 'localhost': say such as ('127.0.0.1', 9999)",
+        ),
+        (
+            PreforkTCPServer,
+            ("127.0.0.1", "80"),
+            "PreforkTCPServer: an address is (host, port), not ('127.0.0.1', '80'): say such as ('127.0.0.1', 9999)",
+        ),
+        (
+            PreforkUnixStreamServer,
+            ("127.0.0.1", 80),
+            "PreforkUnixStreamServer: an address is a path, not ('127.0.0.1', 80): say such as '/run/x.sock'",
+        ),
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(kind: type[PreforkTCPServer], address: object, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        kind(address, Handler)
+    assert str(caught.value) == message
 
 
 def test_one_request_alone_can_not_be_had() -> None:

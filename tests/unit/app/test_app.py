@@ -36,6 +36,14 @@ async def _coroutine(_worker: object) -> None:
     """No hook."""
 
 
+def _takes_none() -> None:
+    raise NotImplementedError
+
+
+def _takes_any(*_given: object) -> None:
+    raise NotImplementedError
+
+
 def framer(app: App) -> object:
     return app.framer_of(app.session())
 
@@ -86,10 +94,18 @@ def test_a_session_of_a_factory_without_a_framer_is_refused_when_it_is_made() ->
         ),
         pytest.param({"handler": Plain, "admit": 3}, "admit 3 can't be called: give a function", id="no function"),
         pytest.param({"handler": Plain, "started": _coroutine}, "is a coroutine function: give", id="coroutine"),
+        *(
+            pytest.param(
+                {"handler": Plain, name: _takes_none},
+                rf"^{name} _takes_none can't be called with \({form}\), as it is going to be$",
+                id=f"{name} without arguments",
+            )
+            for name, form in (("admit", "peer, listener"), ("started", "worker"), ("stopping", "worker"))
+        ),
         pytest.param({"handler": Session}, "Session names no framer", id="Session itself"),
         *(
             pytest.param(
-                {"handler": partial(Bare), "style": style, "framer": framer},
+                {"handler": partial(_takes_any), "style": style, "framer": framer},
                 rf"^framer={name}: only sessions and coroutines have one, and .+ is of style '{style}': leave it out$",
                 id=f"a framer for {style}",
             )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import socketserver
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from prefork.app.session import Session
 from prefork.app.styles import style_of
-
-if TYPE_CHECKING:
-    from prefork.app.styles import Style
 
 
 class Plain(Session[str]):
@@ -78,7 +76,7 @@ def variadic(*_sock: object) -> None:
     raise NotImplementedError
 
 
-def keyword(sock: object, *, _size: int) -> None:
+def keyword(sock: object, *, _size: int = 3) -> None:
     raise NotImplementedError
 
 
@@ -123,8 +121,6 @@ def test_a_style_is_told_by_the_form(handler: object, style: str) -> None:
 def test_what_is_not_exact_is_asked_for_its_style(handler: object) -> None:
     with pytest.raises(TypeError, match=r"doesn't tell its style by its form: say App\(…, style=…\), one of session,"):
         style_of(handler)
-    believed: tuple[Style, ...] = ("coroutine", "streams", "socket")
-    assert [style_of(handler, style) for style in believed] == [*believed]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +187,12 @@ def test_a_bare_base_protocol_is_asked_for_its_style() -> None:
     assert style_of(Bare, "protocol") == "protocol"
 
 
-# -- what can't be an app of style asgi or wsgi ------------------------------------------------------------------------
+@pytest.mark.parametrize("handler", [decorated, optional, variadic, keyword, functools.partial(socket), print])
+def test_what_may_be_called_as_its_user_says_is_believed(handler: object) -> None:
+    assert style_of(handler, "socket") == "socket"
+
+
+# -- what can't be an app of the style that is said --------------------------------------------------------------------
 
 
 def plain(_scope: object, _receive: object, _send: object) -> None:
@@ -217,7 +218,38 @@ class Blocking:
         print(scope, receive, send)
 
 
+def four(_a: object, _b: object, _c: object, _d: object) -> None:
+    raise NotImplementedError
+
+
+async def four_async(_a: object, _b: object, _c: object, _d: object) -> None:
+    raise NotImplementedError
+
+
+async def nothing() -> None:
+    raise NotImplementedError
+
+
+async def any_number(*_given: object) -> None:
+    raise NotImplementedError
+
+
+def reads(_conn: object, _size: int = 3) -> Any:
+    yield None
+
+
+def required(sock: object, *, _size: int) -> None:
+    raise NotImplementedError
+
+
+class Takes(socketserver.BaseRequestHandler):
+    def __init__(self, request: object) -> None:
+        raise NotImplementedError
+
+
 NOT_AWAITED = "{} returns nothing that can be awaited, as an app of style 'asgi' is: write async def"
+CANT = "{} can't be called with ({}), as an app of style {!r} is"
+ASYNC = "{} is async, and an app of style {!r} is called without await"
 CANT_ASGI = "{} can't be called with (scope, receive, send), as an app of style 'asgi' is"
 CANT_WSGI = "{} can't be called with (environ, start_response), as an app of style 'wsgi' is"
 BLOCKING = Blocking()
@@ -231,7 +263,23 @@ BLOCKING = Blocking()
         (yields, "asgi", NOT_AWAITED.format("yields")),
         (generator, "asgi", NOT_AWAITED.format("generator")),
         (BLOCKING, "asgi", NOT_AWAITED.format(f"{BLOCKING!r:.60}")),
-        (keyword, "asgi", CANT_ASGI.format("keyword")),
+        (required, "asgi", CANT_ASGI.format("required")),
+        (required, "socket", CANT.format("required", "sock", "socket")),
+        (Framework, "asgi", CANT_ASGI.format("Framework") + ": if it makes one, give Framework()"),
+        (four, "socket", CANT.format("four", "sock", "socket")),
+        (four_async, "streams", CANT.format("four_async", "reader, writer", "streams")),
+        (four_async, "coroutine", CANT.format("four_async", "conn", "coroutine")),
+        (functools.partial(four, 1), "socket", CANT.format(f"{functools.partial(four, 1)!r:.60}", "sock", "socket")),
+        (Framework().method, "wsgi", CANT_WSGI.format("Framework.method")),
+        (nothing, "coroutine", CANT.format("nothing", "conn", "coroutine")),
+        (factory, "streams", CANT.format("factory", "reader, writer", "streams") + ": if it makes one, give factory()"),
+        (generator, "coroutine", NOT_AWAITED.format("generator").replace("asgi", "coroutine")),
+        (reads, "coroutine", NOT_AWAITED.format("reads").replace("asgi", "coroutine")),
+        (plain, "streams", CANT.format("plain", "reader, writer", "streams")),
+        (any_number, "socket", ASYNC.format("any_number", "socket")),
+        (generator, "socket", ASYNC.format("generator", "socket")),
+        (nothing, "protocol", ASYNC.format("nothing", "protocol")),
+        (Takes, None, "Takes can't be called with (request, client_address, server), as a handler of socketserver is"),
         (makes, "asgi", CANT_ASGI.format("makes") + ": if it makes one, give makes()"),
         (makes, "wsgi", CANT_WSGI.format("makes") + ": if it makes one, give makes()"),
         (decorated, "wsgi", CANT_WSGI.format("socket")),
@@ -239,7 +287,7 @@ BLOCKING = Blocking()
     ],
 )
 def test_what_is_certainly_no_app_of_the_style_that_is_said_is_refused(
-    handler: object, style: str, message: str
+    handler: object, style: str | None, message: str
 ) -> None:
     with pytest.raises(TypeError) as caught:
         style_of(handler, style)
@@ -265,7 +313,16 @@ class AsgiTwo:
 
 
 @pytest.mark.parametrize(
-    "handler", [passes_on, passes_on_or_not, wrapped, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi, 1), Framework]
+    "handler", [passes_on, passes_on_or_not, wrapped, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi)]
 )
 def test_what_may_be_an_asgi_app_is_believed(handler: object) -> None:
     assert style_of(handler, "asgi") == "asgi"
+
+
+def test_a_signature_that_somebody_declared_is_believed() -> None:
+    def declared(*_given: object) -> None:
+        raise NotImplementedError
+
+    declared.__signature__ = inspect.signature(four)  # type: ignore[attr-defined]
+    assert style_of(declared, "socket") == "socket"
+    assert style_of(functools.partial(declared), "socket") == "socket"

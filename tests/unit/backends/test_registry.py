@@ -42,8 +42,8 @@ def test_an_unknown_backend_is_told_with_the_known_ones(site: Path) -> None:
         load_backend("asynci")
     installed = ", ".join(each.name for each in known_backends())
     assert str(caught.value) == (
-        f"backend 'asynci' is not known; installed: {installed} "
-        "(third-party backends register in the entry-point group 'prefork.backends'); did you mean 'asyncio'?"
+        f"backend 'asynci' is not known; installed: {installed}; did you mean 'asyncio'? "
+        "(third-party backends register in the entry-point group 'prefork.backends')"
     )
 
 

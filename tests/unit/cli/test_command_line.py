@@ -98,7 +98,15 @@ USAGE = {
     "a backend almost right": (
         "check echo.py:Echo --backend selector",
         (
-            "--backend: 'selector' is not known; installed: selectors; did you mean selectors? "
+            "--backend: 'selector' is not known; installed: selectors; did you mean 'selectors'? "
+            "(third-party backends register in the entry-point group 'prefork.backends')"
+        ),
+    ),
+    "a loop of a backend in the place of a backend": (
+        "check echo.py:Echo --backend uvloop",
+        (
+            "--backend: 'uvloop' is not known; installed: selectors; say backend = 'asyncio', which runs "
+            "on uvloop where prefork[uvloop] is installed "
             "(third-party backends register in the entry-point group 'prefork.backends')"
         ),
     ),

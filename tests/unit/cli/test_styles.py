@@ -73,6 +73,18 @@ def test_a_broken_app_is_one_line_with_its_own_frames_after_the_config(tmp_path:
 
 
 @pytest.mark.parametrize(
+    "call", ["prefork.serve(app, control=False)", "prefork.testing.running(app).__enter__()"], ids=["serve", "test"]
+)
+def test_an_app_that_serves_while_it_is_imported_is_one_line(tmp_path: Path, call: str) -> None:
+    done = check(tmp_path, f"import prefork, prefork.testing\n{COROUTINE}{call}\n")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"prefork: app '{tmp_path}/shop.py:app': shop.py serves while it is imported: put the call under "
+        "`if __name__ == '__main__':`\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("app", "line"),
     [
         pytest.param("import os\nos._exit(3)\n", "the process that imported it ended (exit code 3)", id="exits"),
