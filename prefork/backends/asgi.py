@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from prefork.backends.carrying import Carrier
     from prefork.backends.tether import Tether
 
-_MOMENT_S: Final = 0.25
-"""The master kills 0.6 s after the deadline; sessions may have taken as much as this of it."""
+_GLIMPSE_S: Final = 0.03
+"""For the lifespan's shutdown where sessions took the whole of the last moment: the master aborts soon after it."""
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -96,7 +96,7 @@ class AsgiService(CarryingService):
 
     async def end(self) -> None:
         """Run the app's shutdown, as long as the drain may take; behind its deadline there is a moment."""
-        await self._lifespan.shutdown(max(_MOMENT_S, self._tether.seconds_left))
+        await self._lifespan.shutdown(max(self._tether.seconds_left, self._tether.moment_left, _GLIMPSE_S))
 
     def protocol(self, state: SharedState) -> Any:  # noqa: ANN401 - one of uvicorn's
         """Uvicorn's protocol for one more connection."""

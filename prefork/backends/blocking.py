@@ -7,7 +7,7 @@ Drain. Whether such a session is idle only its code can know. Who doesn't tell i
 peer sent is unread and nothing has come for a tenth of a second, our half of its input is shut. What the kernel still
 takes is read all the same, then comes the end of input, as if the peer had gone: a handler in `recv` ends by itself.
 Who tells that it isn't idle is left alone, and sees `is_draining`. At the deadline both halves are shut, and what is
-closed then is a reset, or a part would look whole; a second later who hasn't returned is left behind.
+closed then is a reset, or a part would look whole; a moment later who hasn't returned is left behind.
 
 A descriptor may be closed, wrapped or given away by the session's own code at any time. So the loop, before it shuts
 anything, makes sure by its inode that the number is still this connection's.

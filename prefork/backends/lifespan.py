@@ -55,8 +55,9 @@ class Lifespan:
         if self._task is None or self._task.done():
             return
         try:
-            answer = await asyncio.wait_for(self._ask("shutdown"), seconds)
-            await asyncio.wait([self._task], timeout=seconds)
+            async with asyncio.timeout(seconds):
+                answer = await self._ask("shutdown")
+                await asyncio.wait([self._task])
         except TimeoutError:
             _log.error("lifespan shutdown is not over at the end of the drain")
             return

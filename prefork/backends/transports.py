@@ -41,8 +41,6 @@ _LOOKS: Final = 10
 _FAREWELL_S: Final = 0.5
 """So long a transport waits for its peer's close_notify behind its own; asyncio's 30 s would hold up a drain."""
 _SEGMENTS_IN: Final = 152
-_PATIENCE_S: Final = 0.25
-"""For the tasks of a session that were cancelled at the deadline: the master kills 0.6 s after it."""
 LATE: Final = "the worker's drain_timeout is over, and the session was not"
 _SESSION: ContextVar[Carried] = ContextVar("prefork_session")
 
@@ -118,7 +116,7 @@ class Carried(ABC):
         for task in tasks:
             task.cancel(LATE)
         if tasks:
-            asyncio.get_running_loop().call_later(_PATIENCE_S, self._leave)
+            asyncio.get_running_loop().call_later(self.carrier.leaves_after, self._leave)
         self._after_tasks(self._cut)
 
     # -- its life ------------------------------------------------------------------------------------------------------
