@@ -23,7 +23,7 @@ from prefork.backends.transports import Carried, current
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from prefork.backends.carrying import Carrier
 
@@ -48,7 +48,7 @@ class ProtocolSession(Carried):
         if not hasattr(made, "connection_made"):
             raise TypeError(f"{factory!r:.60} made a {type(made).__qualname__}, not an asyncio.Protocol")
         with contextlib.suppress(TypeError):  # of a class that can't be derived from, or not so
-            made.__class__ = _telling(type(made))
+            made.__class__ = _telling(type(made))  # type: ignore[arg-type] # mypy 1: a type is no Hashable
         return made
 
     def finish(self) -> None:
@@ -72,12 +72,12 @@ class ProtocolSession(Carried):
 
 
 @lru_cache
-def _telling(kind: type[asyncio.BaseProtocol]) -> type[asyncio.BaseProtocol]:
+def _telling(kind: Hashable) -> Any:  # noqa: ANN401 - a class, and a subclass of it
     """The class, with its OSErrors told."""
     muted = ((name, inspect.getattr_static(kind, name, None)) for name in _MUTED)
     told = {name: _told(method) for name, method in muted if isinstance(method, FunctionType)}
-    names = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    return type(kind)(kind.__name__, (kind,), names | told)
+    names = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(kind)(kind.__name__, (kind,), {**names, "__slots__": (), **told})  # type: ignore[attr-defined,call-arg]
 
 
 def _told(method: FunctionType) -> Callable[..., Any]:
