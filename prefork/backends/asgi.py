@@ -176,10 +176,16 @@ def _lend_log() -> None:
 
 
 def _with_peer(record: logging.LogRecord) -> bool:
-    """Name the session in a record of uvicorn's; an exception of the app's is counted."""
+    """Name the session in a record of uvicorn's; an exception of the app's is counted.
+
+    For uvicorn a request that is cancelled is one that failed.
+    """
     session = current()
     if session is not None:
         peer = str(session.peer).replace("%", "%%" if record.args else "%")  # fe80::1%eth0
+        if session.is_late and record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+            record.msg = "a request was cancelled by the drain's deadline"
         record.msg = f"session with {peer}: {str(record.msg).strip()}"
         if record.exc_info:
             session.count_failure()

@@ -180,6 +180,11 @@ class Carried(ABC):
         """Connected, and not over."""
         return self.transport is not None and self._socket is not None
 
+    @property
+    def is_late(self) -> bool:
+        """The drain's deadline is over."""
+        return self._late
+
     def count_failure(self) -> None:
         """Code of the user's raised, which was told."""
         self.carrier.failed()
