@@ -307,6 +307,20 @@ def test_an_app_that_does_not_speak_the_lifespan_protocol_is_served_unless_that_
         assert f"LifespanError: lifespan startup failed: {error}\n" in worker.whole_log
 
 
+def asgi_two(scope: Any) -> Callable[[Receive, Send], Awaitable[None]]:
+    async def instance(receive: Receive, send: Send) -> None:
+        await looks_at_no_type(scope, receive, send)
+
+    return instance
+
+
+def test_a_function_that_is_an_app_of_asgi_2_is_served_as_one() -> None:
+    with Workers("asyncio", {"uvicorn": {"interface": "asgi2", "lifespan": "off"}}) as start:
+        client = start(App(asgi_two, style="asgi")).connect(opened=False)
+        ask(client, "/")
+        assert hear(client)[1] == b"on"
+
+
 @pytest.mark.parametrize("failing", [refuses, breaks])
 def test_a_startup_that_fails_leaves_run_before_ready(start: Workers, failing: Any) -> None:
     worker = start(App(failing), ready=False)

@@ -198,6 +198,10 @@ def plain(_scope: object, _receive: object, _send: object) -> None:
     return
 
 
+def handles_a_socket(_sock: object) -> None:
+    return
+
+
 def constant(scope: object, _receive: object, _send: object) -> int:
     if scope:
         return 1
@@ -230,6 +234,7 @@ BLOCKING = Blocking()
         (constant, "asgi", NOT_AWAITED.format("constant")),
         (yields, "asgi", NOT_AWAITED.format("yields")),
         (generator, "asgi", NOT_AWAITED.format("generator")),
+        (handles_a_socket, "asgi", NOT_AWAITED.format("handles_a_socket")),
         (BLOCKING, "asgi", NOT_AWAITED.format(f"{BLOCKING!r:.60}")),
         (keyword, "asgi", CANT_ASGI.format("keyword")),
         (makes, "asgi", CANT_ASGI.format("makes") + ": if it makes one, give makes()"),
@@ -244,6 +249,10 @@ def test_what_is_certainly_no_app_of_the_style_that_is_said_is_refused(
     with pytest.raises(TypeError) as caught:
         style_of(handler, style)
     assert str(caught.value) == message
+
+
+def asgi_two(scope: object) -> object:
+    return functools.partial(asgi, scope)
 
 
 def passes_on(scope: object, receive: object, send: object) -> Any:
@@ -265,7 +274,8 @@ class AsgiTwo:
 
 
 @pytest.mark.parametrize(
-    "handler", [passes_on, passes_on_or_not, wrapped, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi, 1), Framework]
+    "handler",
+    [passes_on, passes_on_or_not, wrapped, asgi_two, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi, 1), Framework],
 )
 def test_what_may_be_an_asgi_app_is_believed(handler: object) -> None:
     assert style_of(handler, "asgi") == "asgi"
