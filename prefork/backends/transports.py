@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prefork.app.session import DrainTimeoutError
 from prefork.backends.host import LEAVING
-from prefork.backends.link import FRESH_NS, brief
+from prefork.backends.link import FRESH_NS, RESET, brief
 from prefork.backends.preface import address
 from prefork.tls_context import reason
 
@@ -110,8 +110,13 @@ class Carried(ABC):
             asyncio.get_running_loop().call_later(self.fresh_s, self._hurry)
 
     def expire(self) -> None:
-        """The drain's deadline is reached: its tasks are cancelled, and then the connection is cut."""
+        """The drain's deadline is reached: its tasks are cancelled, and then the connection is cut.
+
+        However it is closed from now on the peer sees a reset, or a part of an answer would look whole.
+        """
         self._late = True
+        if self.is_open:
+            self._reset()
         tasks = self.tasks()
         for task in tasks:
             task.cancel(LATE)
@@ -171,6 +176,7 @@ class Carried(ABC):
         if self._why is not None:
             self.end(self._why)
         elif self._late:
+            self._reset()
             self._cut()
         elif self._draining:
             self._ask()
@@ -246,6 +252,11 @@ class Carried(ABC):
             self.end(DrainTimeoutError(LATE))
         elif self._connecting is not None:
             self._connecting.cancel()
+
+    def _reset(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _close(self) -> None:
         if self._socket is not None:

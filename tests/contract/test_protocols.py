@@ -77,7 +77,7 @@ class ProtocolClauses(LifeClauses, AcceptClauses):
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 200 * MS)
         worker.noted("draining")
         worker.noted("closed DrainTimeoutError")
-        client.is_over()
+        client.is_reset()
         assert worker.ended() == 0
 
     def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(self, start: Workers) -> None:
@@ -335,7 +335,7 @@ def test_one_that_cannot_be_asked_goes_on_until_the_deadline_even_if_nothing_els
     client.hears("here")
     worker.want(WANT_DRAIN, by=time.monotonic_ns() + 300 * MS)
     worker.noted("lost DrainTimeoutError")
-    client.is_over()
+    client.is_reset()
     assert worker.ended() == 0
 
 

@@ -188,7 +188,7 @@ class LifeClauses:
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
         worker.noted("draining 0")
         worker.noted("closed DrainTimeoutError")
-        client.is_over()
+        client.is_reset()
         assert worker.ended() == 0
 
     def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(self, start: Workers) -> None:
