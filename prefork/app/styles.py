@@ -62,10 +62,15 @@ def style_of(handler: object, style: str | None = None) -> Style:
         return _checked(handler, told)
     for known in STYLES:
         if style == known:
-            if told is not None and told != known:
+            if told not in (None, known) and not _may_be_asgi_two(handler, known, told):
                 raise TypeError(f"{name_in_words(handler)} is written as {told}, not as {known}: leave style= out")
             return _checked(handler, known)
     raise TypeError(f"style {style!r} is not known; there are: {', '.join(STYLES)}")
+
+
+def _may_be_asgi_two(handler: object, style: Style, told: Style) -> bool:
+    """Whether its user says that a function of one argument, which has the form of a handler of sockets, is ASGI 2."""
+    return style == "asgi" and told == "socket" and isinstance(handler, FunctionType)
 
 
 def _told(handler: object) -> Style | None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from prefork.backends.carrying import Carrier
     from prefork.backends.tether import Tether
 
-_MOMENT_S: Final = 0.25
-"""The master kills 0.6 s after the deadline; sessions may have taken as much as this of it."""
+_GLIMPSE_S: Final = 0.03
+"""For the lifespan's shutdown where sessions took the whole of the last moment: the master aborts soon after it."""
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -96,7 +96,7 @@ class AsgiService(CarryingService):
 
     async def end(self) -> None:
         """Run the app's shutdown, as long as the drain may take; behind its deadline there is a moment."""
-        await self._lifespan.shutdown(max(_MOMENT_S, self._tether.seconds_left))
+        await self._lifespan.shutdown(max(self._tether.seconds_left, self._tether.moment_left, _GLIMPSE_S))
 
     def protocol(self, state: SharedState) -> Any:  # noqa: ANN401 - one of uvicorn's
         """Uvicorn's protocol for one more connection."""
@@ -176,10 +176,16 @@ def _lend_log() -> None:
 
 
 def _with_peer(record: logging.LogRecord) -> bool:
-    """Name the session in a record of uvicorn's; an exception of the app's is counted."""
+    """Name the session in a record of uvicorn's; an exception of the app's is counted.
+
+    For uvicorn a request that is cancelled is one that failed.
+    """
     session = current()
     if session is not None:
         peer = str(session.peer).replace("%", "%%" if record.args else "%")  # fe80::1%eth0
+        if session.is_late and record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+            record.msg = "a request was cancelled by the drain's deadline"
         record.msg = f"session with {peer}: {str(record.msg).strip()}"
         if record.exc_info:
             session.count_failure()

@@ -6,8 +6,10 @@ beats and obeys as for sessions of its own, and is posted when a thread has clos
 Drain. Whether such a session is idle only its code can know. Who doesn't tell is *hushed*: as soon as nothing that the
 peer sent is unread and nothing has come for a tenth of a second, our half of its input is shut. What the kernel still
 takes is read all the same, then comes the end of input, as if the peer had gone: a handler in `recv` ends by itself.
-Who tells that it isn't idle is left alone, and sees `is_draining`. At the deadline both halves are shut, and what is
-closed then is a reset, or a part would look whole; a second later who hasn't returned is left behind.
+Who tells that it isn't idle is left alone, and sees `is_draining`. At the deadline our half of the input is shut, and
+our output where it doesn't get through: so whoever waits for the peer is woken. Whoever goes on gets a dead socket in
+the place of its own: reading and sending fail. What is closed then is a reset, or a part would look whole; no output is
+shut that gets through, for the peer would read the end. A moment later who hasn't returned is left behind.
 
 A descriptor may be closed, wrapped or given away by the session's own code at any time. So the loop, before it shuts
 anything, makes sure by its inode that the number is still this connection's.
@@ -19,7 +21,6 @@ import contextlib
 import logging
 import os
 import socket
-import struct
 import sys
 import termios
 import time
@@ -33,7 +34,7 @@ from prefork.app.blocking import BLOCKING, code_of
 from prefork.app.framing import FramingError
 from prefork.backends.crew import CrewTurns, Threads, leave
 from prefork.backends.host import LEAVING
-from prefork.backends.link import brief
+from prefork.backends.link import RESET, brief
 from prefork.backends.preface import accept, address
 from prefork.backends.turns import Turns
 from prefork.errors import ConfigError
@@ -53,7 +54,10 @@ _log = logging.getLogger("prefork.session")
 QUIET_NS: Final = 100_000_000
 """A peer that has sent nothing for so long is not in the middle of something, as far as one can tell."""
 _LAST_READ: Final = 64 * 1024
-_RESET: Final = struct.pack("ii", 1, 0)
+_LAST_LOOK_NS: Final = 10_000_000
+"""Whoever waited for the peer at the deadline has heard of it so much later."""
+_UNSENT: Final = 0x894B
+"""SIOCOUTQNSD of linux/sockios.h: how much of the output has never left."""
 _TCP: Final = (socket.AF_INET, socket.AF_INET6)
 _LAST_DATA_RECEIVED: Final = 52
 """Where tcpi_last_data_recv lies in struct tcp_info (linux/tcp.h), a word of 4 bytes, in ms."""
@@ -136,10 +140,33 @@ class BlockingSession:
             if self._is_ours():
                 raw = SocketType(self._family, socket.SOCK_STREAM, 0, self._fd)
                 try:
-                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    raw.shutdown(socket.SHUT_RDWR)
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    raw.shutdown(socket.SHUT_RDWR if self._is_stuck() else socket.SHUT_RD)
                 finally:
                     raw.detach()
+                self._turns.host.timers.add(time.monotonic_ns() + _LAST_LOOK_NS, self._unplug)
+
+    def _unplug(self) -> None:
+        """Put a dead socket in the place of the connection, once nobody waits to send."""
+        with self._closing, contextlib.suppress(OSError):
+            if not self._is_ours():
+                return
+            if self._is_stuck():
+                raw = SocketType(self._family, socket.SOCK_STREAM, 0, self._fd)
+                try:
+                    raw.shutdown(socket.SHUT_WR)
+                finally:
+                    raw.detach()
+                self._turns.host.timers.add(time.monotonic_ns() + _LAST_LOOK_NS, self._unplug)
+                return
+            dead, other = socket.socketpair()
+            with dead:
+                other.close()
+                os.dup2(dead.fileno(), self._fd, inheritable=False)
+
+    def _is_stuck(self) -> bool:
+        """Whether the peer takes no more, so that it reads no end of what is shut. A Unix socket has no reset."""
+        return self._family not in _TCP or _amount(self._fd, _UNSENT) > 0
 
     def _hush(self) -> None:
         """End the peer's input as soon as it is quiet; never, while the code says that it isn't idle."""
@@ -247,6 +274,9 @@ class BlockingSession:
             self._is_closed = True
         if connection.fileno() < 0:
             return
+        if self._is_expired:  # nothing that the peer could take for an orderly end
+            connection.close()
+            return
         if self._tls is not None:
             with contextlib.suppress(OSError, ValueError):  # the peer's own last word is not waited for
                 connection.settimeout(0)
@@ -261,4 +291,8 @@ class BlockingSession:
 
 def _unread(fd: int) -> int:
     """How many bytes the kernel holds of what the peer sent."""
-    return int.from_bytes(ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+    return _amount(fd, termios.FIONREAD)
+
+
+def _amount(fd: int, request: int) -> int:
+    return int.from_bytes(ioctl(fd, request, bytes(4)), sys.byteorder)

@@ -27,6 +27,10 @@ class Carrier(Protocol):
     def tls_of(self, listener: object, /) -> ServerTls | None:
         """What is spoken at the listener of that name, as socket's; None: nothing is."""
 
+    @property
+    def leaves_after(self) -> float:
+        """Seconds after which a session leaves its tasks behind, that were cancelled at the deadline and don't end."""
+
     def failed(self) -> None:
         """Code of the user's raised."""
 
@@ -67,6 +71,11 @@ class CarryingTurns(Turns):
     def tls_of(self, listener: object, /) -> ServerTls | None:
         """The worker's."""
         return self.host.tls_of(listener)
+
+    @property
+    def leaves_after(self) -> float:
+        """A moment: then they are told with the worker's own."""
+        return self.tether.moment_left
 
     def failed(self) -> None:
         """Count it."""

@@ -8,8 +8,8 @@ everything through a `Tether`, which does the talking to the master; what a loop
  3. The cap is exact: never more than max_sessions at once, and below it again one more is accepted.
  4. Retire: without a session the worker ends; with one it says DECLINED and serves on.
  5. Drain: nothing is accepted any more, what is idle is closed at once, the rest as soon as it is idle.
- 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, and `run` returns. One
-    whose thread is blocked is left behind soon afterwards.
+ 6. Deadline: sessions that aren't idle by DRAIN_BY are ended, with DrainTimeoutError, by a reset, and `run` returns.
+    One whose thread is blocked is left behind soon afterwards.
  7. Sweep: a drain with SWEEP still accepts, until SWEEP falls or the listener is shut down.
  8. End of the channel: the listeners are closed at once; a worker without a session ends at once, others drain. Who
     has not ended a heartbeat_timeout after the deadline dies of the interval timer, however well the loop turns.

@@ -15,7 +15,7 @@ import socket
 import threading
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from prefork.backends.turns import Turns
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from prefork.backends.tether import Tether
 
 _log = logging.getLogger("prefork.worker")
-
-PATIENCE_NS: Final = 1_000_000_000
-"""Who doesn't return within this after the drain's deadline is left behind. A master that is there has dumped its
-stack by then.
-"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,7 @@ class CrewTurns(Turns):
 
     def _left_ns(self) -> int:
         """Until who still lives is left behind."""
-        return self.tether.drain_by + PATIENCE_NS - self.now
+        return self.tether.last_moment - self.now
 
 
 def leave(error: BaseException) -> NoReturn:

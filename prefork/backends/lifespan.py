@@ -1,8 +1,9 @@
 """The lifespan of an ASGI app, once a worker: its startup before READY, its shutdown after the last session.
 
 Theory. The app is called once with a scope of its own, in a task, and told `lifespan.startup`, much later
-`lifespan.shutdown`; it answers each by `complete` or `failed`. An app that raises at once, or returns, without an
-answer has none ("auto"). Source: the ASGI specification, Lifespan Protocol 2.0.
+`lifespan.shutdown`; it answers each by `complete` or `failed`. Anything else that it says is refused where it says it.
+An app that raises, or returns, without an answer to the first has none ("auto"). Source: the ASGI specification,
+Lifespan Protocol 2.0.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Lifespan:
         self._kind = kind
         self._orders: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._answers: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._asked = ""
+        """What it was told last, and has not answered."""
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
@@ -55,8 +58,9 @@ class Lifespan:
         if self._task is None or self._task.done():
             return
         try:
-            answer = await asyncio.wait_for(self._ask("shutdown"), seconds)
-            await asyncio.wait([self._task], timeout=seconds)
+            async with asyncio.timeout(seconds):
+                answer = await self._ask("shutdown")
+                await asyncio.wait([self._task])
         except TimeoutError:
             _log.error("lifespan shutdown is not over at the end of the drain")
             return
@@ -75,12 +79,21 @@ class Lifespan:
 
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
-        await self._app(scope, self._orders.get, self._answers.put)
+        await self._app(scope, self._orders.get, self._answer)
+
+    async def _answer(self, message: dict[str, str]) -> None:
+        """As the app's `send`."""
+        asked, said = self._asked, message["type"]
+        if not asked or said not in (f"{asked}.complete", f"{asked}.failed"):
+            raise RuntimeError(f"{said!r} is no answer to {asked or 'anything'!r}")
+        self._asked = ""
+        self._answers.put_nowait(message)
 
     async def _ask(self, what: str) -> dict[str, str] | None:
         """The app's answer; None: it ended without one."""
         assert self._task is not None
-        await self._orders.put({"type": f"lifespan.{what}"})
+        self._asked = f"lifespan.{what}"
+        self._orders.put_nowait({"type": self._asked})
         answer = asyncio.ensure_future(self._answers.get())
         await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
         if answer.done():

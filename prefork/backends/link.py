@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import struct
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from prefork.app.foreign import ForeignAwaitError
 from prefork.app.framing import NEED_MORE, Decoder, Framer, FramingError
@@ -45,6 +46,8 @@ _log = logging.getLogger("prefork.session")
 
 FRESH_NS = 100_000_000
 """A session that has received nothing is idle only after so long: its first request may still be on the way."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER, by which a close is a reset."""
 _OVER: Session[Any] = Session()
 """Stands for the session of a CLOSED link, so that the two don't keep each other in memory."""
 _TROUBLE = (FramingError, WriteLimitError)
@@ -164,8 +167,8 @@ class Link(Outlet):
         self._settle()
 
     def expire(self) -> None:
-        """The drain's deadline is reached; a peer that was to get more sees a reset, or a part would look whole."""
-        if self._out or self._backlog is not None:
+        """The drain's deadline is reached; a peer that may expect more sees a reset, or a part would look whole."""
+        if self._own_eof != DONE and self._state != CLOSED:
             self._state = ABORTING
         self._finish(DrainTimeoutError("the worker's drain_timeout is over, and the session was not idle"))
 

@@ -6,11 +6,10 @@ import contextlib
 import errno
 import select
 import socket
-import struct
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from prefork.backends.ends import CLOSED
-from prefork.backends.link import Link
+from prefork.backends.link import RESET, Link
 
 if TYPE_CHECKING:
     from prefork.backends.backlog import Piece
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 64 * 1024
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
-_RESET = struct.pack("ii", 1, 0)
 _DEAF = -1
 """The mask of a connection that isn't watched: HUP can't be masked, and would wake the loop again and again."""
 
@@ -136,7 +134,7 @@ class SocketLink(Link):
         connection = self._socket
         if reset:
             with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         elif not self._eof:  # what is read before close makes it FIN; left unread it would be a reset
             with contextlib.suppress(OSError):
                 self.recv(READ_BYTES)

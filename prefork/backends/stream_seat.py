@@ -14,6 +14,7 @@ import selectors
 import socket
 import time
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from prefork.backends.crew import CrewTurns, leave
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from prefork.tls import ServerTls
 
 _log = logging.getLogger("prefork.worker")
-_PATIENCE_S = 0.25
-"""For tasks that the handler left behind, and that are cancelled with its session."""
 
 
 class LoopDesk:
@@ -79,6 +78,13 @@ class StreamTurns(CrewTurns):
         self.loops[-1].furnish()
         return super().accept(listener, family)
 
+    def stop(self) -> None:
+        """Tell of each session that is left behind where it stands."""
+        super().stop()
+        for each in self.door.held:
+            assert isinstance(each, StreamSeat)
+            each.tell_stuck()
+
     def welcome(self, connection: socket.SocketType, peer: object, listener: object, /) -> StreamSeat:
         """A seat for the connection."""
         return StreamSeat(self, connection, peer, listener)
@@ -92,6 +98,8 @@ class StreamSeat:
         self._desk = turns.loops.pop()
         self._loop = self._desk.take_loop()
         self._done = self._loop.create_future()
+        self._left: set[asyncio.Task[Any]] = set()
+        """Tasks that the handler left behind, and that are cancelled with its session."""
         self._session = StreamSession(self, connection, peer, listener)
 
     # -- for the serving loop ------------------------------------------------------------------------------------------
@@ -107,6 +115,13 @@ class StreamSeat:
     def expire(self) -> None:
         """Tell the session that the drain's deadline is reached."""
         self._post(self._session.expire)
+
+    def tell_stuck(self) -> None:
+        """Tell what doesn't end though it was cancelled."""
+        for task in [*self._session.tasks(), *self._left]:
+            if not task.done():
+                where = f"{task.get_name()}, which is at {stands(task)}"
+                _log.error("session with %s: a task does not end when cancelled: %s", self._session.peer, where)
 
     def _post(self, fn: Any, *args: Any) -> None:  # noqa: ANN401 - any call
         with contextlib.suppress(RuntimeError):  # its loop is closed: it is over, which we have not read yet
@@ -138,14 +153,12 @@ class StreamSeat:
     async def _serve(self) -> None:
         self._session.open(time.monotonic_ns())
         await self._done
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
+        self._left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        for task in self._left:
             task.cancel()
-        if left:
-            _, stuck = await asyncio.wait(left, timeout=_PATIENCE_S)
-            for task in stuck:
-                where = f"{task.get_name()}, which is at {stands(task)}"
-                _log.error("session with %s: a task does not end when cancelled: %s", self._session.peer, where)
+        if self._left:
+            await asyncio.wait(self._left, timeout=self._turns.tether.moment_left)
+            self.tell_stuck()
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
 
@@ -155,6 +168,11 @@ class StreamSeat:
     def app(self) -> App:
         """The worker's."""
         return self._turns.host.app
+
+    @property
+    def leaves_after(self) -> float:
+        """The serving loop leaves behind the thread and all that runs in it."""
+        return inf
 
     def tls_of(self, listener: object, /) -> ServerTls | None:
         """The worker's."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from prefork.backends.carrying import Carrier
 
 _log = logging.getLogger("prefork.session")
+_LOSSES = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+"""By which a lost connection is told; by no other ConnectionError."""
 
 
 class Reader(asyncio.StreamReader):
@@ -94,16 +96,18 @@ class StreamSession(Carried):
         except LEAVING:
             raise
         except BaseException as error:  # noqa: BLE001 - the user's code
-            self._ended_by(error)
+            self._ended_by(error, reader)
         finally:
             self._task = self._reader = None
             writer.transport.abort() if self._late else writer.close()
 
-    def _ended_by(self, error: BaseException) -> None:
+    def _ended_by(self, error: BaseException, reader: asyncio.StreamReader) -> None:
         """Tell what the handler raised; that its peer went away, or cut a message short, is no fault of the handler."""
-        lost = self.transport is None or self.transport.is_closing()
-        if lost and (isinstance(error, ConnectionError) or isinstance(error.__context__, ConnectionError)):
-            return  # the second: by a last word in a `finally`, say, which uvloop refuses by a RuntimeError
+        why = reader.exception()
+        lost = why is not None or self.made._connection_lost  # type: ignore[union-attr] # noqa: SLF001
+        told = error.__context__ if isinstance(error, RuntimeError) else error
+        if lost and (told is why or isinstance(told, _LOSSES)):
+            return  # a RuntimeError: by which uvloop refuses a last word in a `finally`, say
         if isinstance(error, asyncio.IncompleteReadError):
             _log.warning("session with %s ended: %s", self.peer, error)
         else:

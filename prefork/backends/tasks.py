@@ -2,7 +2,8 @@
 
 Theory. A task that the user's code made outlives its session. After the last one such tasks are cancelled and awaited,
 for as long as the drain may still take; one that doesn't end by then is reported with the line that made it. The tasks
-of coroutine sessions, which know already that their session is over, get half of that time to clean up first.
+of coroutine sessions, which know already that their session is over, get half of that time to clean up first. In any
+case there is a moment, also behind the drain's deadline.
 """
 
 from __future__ import annotations
@@ -41,16 +42,17 @@ class Tasks:
         return task
 
     async def end(self) -> None:
-        """Cancel what still runs, and wait for it until the drain's deadline."""
+        """Cancel what still runs, and wait for it until the drain's deadline, or a moment."""
+        tether = self._tether
         if alive:
-            await asyncio.wait([*alive], timeout=self._tether.seconds_left / 2)
+            await asyncio.wait([*alive], timeout=max(tether.seconds_left / 2, tether.moment_left))
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             return
         for task in left:
             task.cancel()
         _log.info("cancelled %d tasks that were left when the last session was over", len(left))
-        _, stuck = await asyncio.wait(left, timeout=self._tether.seconds_left)
+        _, stuck = await asyncio.wait(left, timeout=max(tether.seconds_left, tether.moment_left))
         for task in stuck:
             made = alive.get(task) or self._made_at.get(task)
             where = f"which is at {stands(task)}" if made is None else f"made at {made}"

@@ -47,6 +47,10 @@ _GROWTH_BYTES = 2**20
 """A worker whose memory grew by so much rings with its beat: a limit may be passed that the master knows of."""
 _RETRY_NS = 20_000_000
 """A record that a full channel refused is tried again at every turn, and at the latest after so long."""
+_LAST_MOMENT_NS = 250_000_000
+"""Behind the drain's deadline, for the clean-up of what it ended. A master dumps all stacks at the deadline, and aborts
+300 ms later.
+"""
 
 
 class WorkerSettings(NamedTuple):
@@ -159,6 +163,16 @@ class Tether:
         """Until the drain's deadline; what a drain may take, where there is none yet."""
         most = self.settings.drain_timeout_ns
         return max(0, min(self.drain_by - time.monotonic_ns(), most)) / 1e9
+
+    @property
+    def moment_left(self) -> float:
+        """Seconds that a clean-up may take: a quarter, and none that lie more than this behind the drain's deadline."""
+        return max(0, min(self.last_moment - time.monotonic_ns(), _LAST_MOMENT_NS)) / 1e9
+
+    @property
+    def last_moment(self) -> int:
+        """Monotonic ns at which who still lives is left behind."""
+        return self.drain_by + _LAST_MOMENT_NS
 
     # -- turns -----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prefork.app.session import DrainTimeoutError
 from prefork.backends.host import LEAVING
-from prefork.backends.link import FRESH_NS, brief
+from prefork.backends.link import FRESH_NS, RESET, brief
 from prefork.backends.preface import address
 from prefork.tls_context import reason
 
@@ -41,8 +41,6 @@ _LOOKS: Final = 10
 _FAREWELL_S: Final = 0.5
 """So long a transport waits for its peer's close_notify behind its own; asyncio's 30 s would hold up a drain."""
 _SEGMENTS_IN: Final = 152
-_PATIENCE_S: Final = 0.25
-"""For the tasks of a session that were cancelled at the deadline: the master kills 0.6 s after it."""
 LATE: Final = "the worker's drain_timeout is over, and the session was not"
 _SESSION: ContextVar[Carried] = ContextVar("prefork_session")
 
@@ -112,13 +110,18 @@ class Carried(ABC):
             asyncio.get_running_loop().call_later(self.fresh_s, self._hurry)
 
     def expire(self) -> None:
-        """The drain's deadline is reached: its tasks are cancelled, and then the connection is cut."""
+        """The drain's deadline is reached: its tasks are cancelled, and then the connection is cut.
+
+        However it is closed from now on the peer sees a reset, or a part of an answer would look whole.
+        """
         self._late = True
+        if self.is_open:
+            self._reset()
         tasks = self.tasks()
         for task in tasks:
             task.cancel(LATE)
         if tasks:
-            asyncio.get_running_loop().call_later(_PATIENCE_S, self._leave)
+            asyncio.get_running_loop().call_later(self.carrier.leaves_after, self._leave)
         self._after_tasks(self._cut)
 
     # -- its life ------------------------------------------------------------------------------------------------------
@@ -173,6 +176,7 @@ class Carried(ABC):
         if self._why is not None:
             self.end(self._why)
         elif self._late:
+            self._reset()
             self._cut()
         elif self._draining:
             self._ask()
@@ -181,6 +185,11 @@ class Carried(ABC):
     def is_open(self) -> bool:
         """Connected, and not over."""
         return self.transport is not None and self._socket is not None
+
+    @property
+    def is_late(self) -> bool:
+        """The drain's deadline is over."""
+        return self._late
 
     def count_failure(self) -> None:
         """Code of the user's raised, which was told."""
@@ -243,6 +252,11 @@ class Carried(ABC):
             self.end(DrainTimeoutError(LATE))
         elif self._connecting is not None:
             self._connecting.cancel()
+
+    def _reset(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _close(self) -> None:
         if self._socket is not None:

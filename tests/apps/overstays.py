@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,15 @@ async def waits(conn: AsyncConn[str]) -> None:
         tell("the coroutine cleaned up")
 
 
+async def rolls_back(conn: AsyncConn[str]) -> None:
+    await conn.send("begun")
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        await asyncio.sleep(0.1)
+        tell("the coroutine cleaned up")
+
+
 async def web(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         for step in ("startup", "shutdown"):
@@ -43,4 +53,5 @@ async def web(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 coroutine = App(waits, framer=Lines)
+awaiting = App(rolls_back, framer=Lines)
 asgi = App(web, style="asgi")

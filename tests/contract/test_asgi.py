@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -214,7 +213,10 @@ def test_at_the_deadline_a_request_is_cancelled_and_its_connection_cut(start: Wo
     worker.want(WANT_DRAIN, by=time.monotonic_ns() + 200 * MS)
     assert worker.ended() == 0
     worker.noted("endless over", "lifespan.shutdown")
-    client.socket.close()
+    host, port = client.socket.getsockname()
+    assert worker.log == [f"session with {host}:{port}: a request was cancelled by the drain's deadline"]
+    assert worker.whole_log.count("\n") == 1
+    assert worker.slot[wire.ERRORS] == 0
 
 
 def test_a_session_is_held_until_what_runs_for_it_is_over(start: Workers) -> None:
@@ -274,13 +276,58 @@ async def has_none(scope: dict[str, Any], _receive: Receive, _send: Send) -> Non
         raise NotImplementedError("no lifespan here")
 
 
+async def looks_at_no_type(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"on"})
+
+
+async def answers_the_wrong_question(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await send({"type": "lifespan.shutdown.complete"})
+    await looks_at_no_type(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("untold", "said"),
+    [(looks_at_no_type, "http.response.start"), (answers_the_wrong_question, "lifespan.shutdown.complete")],
+)
+def test_an_app_that_does_not_speak_the_lifespan_protocol_is_served_unless_that_is_asked_for(
+    untold: Any, said: str
+) -> None:
+    error = f"RuntimeError: '{said}' is no answer to 'lifespan.startup'"
+    with Workers("asyncio", {}, usual=App(untold)) as start:
+        worker = start()
+        assert worker.log == [f"the app has no lifespan: {error}"]
+        client = worker.connect(opened=False)
+        ask(client, "/")
+        assert hear(client)[1] == b"on"
+    with Workers("asyncio", {"uvicorn": {"lifespan": "on"}}, usual=App(untold)) as start:
+        worker = start(ready=False)
+        assert worker.ended() == 70
+        assert f"LifespanError: lifespan startup failed: {error}\n" in worker.whole_log
+
+
+def asgi_two(scope: Any) -> Callable[[Receive, Send], Awaitable[None]]:
+    async def instance(receive: Receive, send: Send) -> None:
+        await looks_at_no_type(scope, receive, send)
+
+    return instance
+
+
+def test_a_function_that_is_an_app_of_asgi_2_is_served_as_one() -> None:
+    with Workers("asyncio", {"uvicorn": {"interface": "asgi2", "lifespan": "off"}}) as start:
+        client = start(App(asgi_two, style="asgi")).connect(opened=False)
+        ask(client, "/")
+        assert hear(client)[1] == b"on"
+
+
 @pytest.mark.parametrize("failing", [refuses, breaks])
 def test_a_startup_that_fails_leaves_run_before_ready(start: Workers, failing: Any) -> None:
     worker = start(App(failing), ready=False)
     assert worker.hear() is None
     assert worker.ended() == 70
-    raw = os.pread(worker._log, 1 << 16, 0).decode()
-    assert "prefork.backends.lifespan.LifespanError: lifespan startup failed: OSError: no database\n" in raw
+    told = "prefork.backends.lifespan.LifespanError: lifespan startup failed: OSError: no database\n"
+    assert told in worker.whole_log
 
 
 async def fails_at_the_end(scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prefork import Address
+    from prefork.tls import TlsSettings
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
     "selectors": ("selectors", {}),
@@ -377,6 +378,41 @@ def test_at_the_deadline_a_handler_that_sends_is_woken_and_its_peer_sees_a_reset
         client.rest()
     assert ["ended by the drain's deadline: BrokenPipeError" in line for line in worker.log] == [True]
     assert worker.slot[wire.ERRORS] == 0
+    assert worker.slot[wire.CLOSED] == 1
+
+
+def goes_on(sock: socket.socket) -> None:
+    note("opened")
+    while True:
+        time.sleep(0.001)
+        sock.sendall(b"more\n")
+
+
+def echoes_for_ever(sock: socket.socket) -> None:
+    note("opened")
+    while data := sock.recv(100):
+        sock.sendall(data)
+
+
+def hears_for_ever(client: Client, *, asks: bool) -> None:
+    while True:
+        if asks:
+            client.say("more")
+        client.hears("more")
+
+
+@pytest.mark.parametrize("tls", [None, certificates().server])
+@pytest.mark.parametrize("handler", [goes_on, echoes_for_ever])
+def test_at_the_deadline_a_peer_that_reads_all_sees_no_end_but_a_reset(
+    start: Workers, handler: Any, tls: TlsSettings | None
+) -> None:
+    worker = start(App(handler), tls=tls)
+    client = meet(worker)
+    worker.want(wire.WANT_DRAIN, by=time.monotonic_ns() + 50 * MS)
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        hears_for_ever(client, asks=handler is echoes_for_ever)
+    assert worker.ended() == 0
+    assert [line for line in worker.log if "left behind" in line] == []
     assert worker.slot[wire.CLOSED] == 1
 
 

@@ -98,6 +98,12 @@ async def waits_elsewhere(conn: AsyncConn[str]) -> None:
         note("cleaned up")
 
 
+async def has_a_helper(conn: AsyncConn[str]) -> None:
+    helper = asyncio.create_task(waits_elsewhere(conn))
+    await conn.sleep(3600)
+    await helper
+
+
 async def tidies(conn: AsyncConn[str]) -> None:
     async for line in conn:
         await conn.send(line)
@@ -209,12 +215,24 @@ def test_a_lost_peer_raises_where_it_sleeps(start: Workers) -> None:
     assert worker.log == []
 
 
-def test_a_drain_waits_for_what_it_awaits_elsewhere_until_its_deadline(start: Workers) -> None:
-    worker = start(App(waits_elsewhere, framer=Lines), drain_timeout_ns=300 * MS)
+def test_a_drain_waits_for_what_it_awaits_elsewhere_until_its_deadline_and_then_for_its_clean_up(
+    start: Workers,
+) -> None:
+    worker = start(App(waits_elsewhere, framer=Lines), drain_timeout_ns=100 * MS)
     client = worker.connect(opened=False)
     client.hears("begun")
     worker.want(WANT_DRAIN)
-    worker.noted("cancelled")
+    worker.noted("cancelled", "cleaned up")
+    assert worker.ended() == 0
+    assert worker.log == []
+
+
+def test_a_task_of_a_sessions_may_await_in_its_clean_up_behind_the_deadline(start: Workers) -> None:
+    worker = start(App(has_a_helper, framer=Lines), drain_timeout_ns=100 * MS)
+    client = worker.connect(opened=False)
+    client.hears("begun")
+    worker.want(WANT_DRAIN)
+    worker.noted("cancelled", "cleaned up")
     assert worker.ended() == 0
     assert worker.log == ["cancelled 1 tasks that were left when the last session was over"]
 

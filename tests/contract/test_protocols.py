@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -14,12 +15,15 @@ from prefork.testing.contract import Workers, note
 from prefork.testing.contract.accept_clauses import AcceptClauses
 from prefork.testing.contract.harness import MS
 from prefork.testing.contract.life_clauses import LifeClauses
+from prefork.testing.contract.tls_client import certificates
 from prefork.testing.contract.waiting import elapse, until
 from prefork.wire import WANT_DRAIN
 from tests.contract.styled import ScriptedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from prefork.tls import TlsSettings
 
 
 class ProtocolClauses(LifeClauses, AcceptClauses):
@@ -73,7 +77,7 @@ class ProtocolClauses(LifeClauses, AcceptClauses):
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 200 * MS)
         worker.noted("draining")
         worker.noted("closed DrainTimeoutError")
-        client.is_over()
+        client.is_reset()
         assert worker.ended() == 0
 
     def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(self, start: Workers) -> None:
@@ -187,6 +191,41 @@ class Broken(asyncio.Protocol):
         note(f"{self.place} {exc!r}")
 
 
+class Unlucky(asyncio.Protocol):
+    """What it needs beside its connection isn't there."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        match data:
+            case b"file\n":
+                Path("/nonexistent").read_bytes()
+            case b"database\n":
+                raise ConnectionRefusedError("no database")
+            case b"timeout\n":
+                raise TimeoutError("too slow")
+            case b"pipe\n":
+                raise BrokenPipeError("of another")
+        self.transport.write(b"on\n")
+
+    def eof_received(self) -> None:
+        raise ConnectionResetError("of another")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        note(f"lost {type(exc).__name__}")
+
+
+class UnluckyBuffered(Slotted):
+    __slots__ = ()
+
+    def buffer_updated(self, _count: int) -> None:
+        raise OSError("no disk")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        note(f"lost {type(exc).__name__}")
+
+
 class Deaf(asyncio.Protocol):
     """No `shutdown`; it doesn't read, and nobody else knows it."""
 
@@ -249,13 +288,54 @@ def test_an_exception_ends_its_session_alone_and_is_logged_once_wherever_it_come
     assert len(worker.log) == len(lines) + 1
 
 
+@pytest.mark.parametrize("tls", [None, certificates().server])
+def test_an_oserror_of_its_own_is_told_as_any_other_and_is_no_lost_connection(
+    start: Workers, tls: TlsSettings | None
+) -> None:
+    worker = start(App(Unlucky), tls=tls)
+    kinds = {"file": "FileNotFoundError", "database": "ConnectionRefusedError", "timeout": "TimeoutError"}
+    for number, (word, error) in enumerate({**kinds, "pipe": "BrokenPipeError", "end": ""}.items(), 1):
+        client = worker.connect(opened=False)
+        host, port = client.socket.getsockname()
+        client.say(word)
+        if not error:
+            client.hears("on")
+            client.socket.shutdown(socket.SHUT_WR)
+        expected = error or "ConnectionResetError"
+        worker.noted(f"lost {expected}")
+        worker.ends(number)
+        assert len(worker.log) == worker.slot[wire.ERRORS] == number
+        assert worker.log[-1].startswith(f"session with {host}:{port} ended by {expected}: ")
+    assert 'Path("/nonexistent").read_bytes()' in worker.whole_log
+
+
+def test_an_oserror_of_a_buffered_one_with_slots_is_told(start: Workers) -> None:
+    worker = start(App(UnluckyBuffered))
+    worker.connect(opened=False).say("x")
+    worker.noted("lost OSError")
+    worker.ends(1)
+    assert [line.partition(" ended by ")[2] for line in worker.log] == ["OSError: no disk"]
+    assert worker.slot[wire.ERRORS] == 1
+
+
+def test_a_lost_connection_is_no_error(start: Workers) -> None:
+    worker = start(App(Unlucky))
+    client = worker.connect(opened=False)
+    client.say("hello")
+    client.hears("on")
+    client.resets()
+    worker.noted("lost ConnectionResetError")
+    worker.ends(1)
+    assert (worker.log, worker.slot[wire.ERRORS]) == ([], 0)
+
+
 def test_one_that_cannot_be_asked_goes_on_until_the_deadline_even_if_nothing_else_refers_to_it(start: Workers) -> None:
     worker = start(App(Deaf))
     client = worker.connect(opened=False)
     client.hears("here")
     worker.want(WANT_DRAIN, by=time.monotonic_ns() + 300 * MS)
     worker.noted("lost DrainTimeoutError")
-    client.is_over()
+    client.is_reset()
     assert worker.ended() == 0
 
 

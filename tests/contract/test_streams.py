@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -50,6 +50,24 @@ async def obey(line: str, reader: asyncio.StreamReader, writer: asyncio.StreamWr
                     await asyncio.sleep(3600)
                 except asyncio.CancelledError:
                     note("refused")
+
+
+async def refused_at_once(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    raise ConnectionRefusedError("database")
+
+
+async def refused_after_a_line(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.readline()
+    raise ConnectionRefusedError("database")
+
+
+async def refused_after_a_reset(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.readline()
+    note("read")
+    try:
+        await reader.readline()
+    except ConnectionResetError:
+        raise ConnectionRefusedError("database") from None
 
 
 class StreamClauses(LifeClauses, AcceptClauses):
@@ -101,7 +119,7 @@ class StreamClauses(LifeClauses, AcceptClauses):
         client.hears("a")
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 200 * MS)
         worker.noted("closed CancelledError")
-        client.is_over()
+        client.is_reset()
         assert worker.ended() == 0
 
     def test_06_without_a_deadline_in_the_slot_drain_timeout_holds(self, start: Workers) -> None:
@@ -153,7 +171,8 @@ class StreamClauses(LifeClauses, AcceptClauses):
         client.say("sleep")
         client.hears("sleep")
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 150 * MS)
-        assert client.rest() == b"goodbye\n"
+        client.hears("goodbye")
+        client.is_reset()
         assert worker.ended() == 0
         worker.noted("cancelled: the worker's drain_timeout is over, and the session was not", "finally")
         assert (worker.log, worker.slot[wire.ERRORS]) == ([], 0)
@@ -165,7 +184,7 @@ class StreamClauses(LifeClauses, AcceptClauses):
         client.hears("stubborn")
         worker.want(WANT_DRAIN, by=time.monotonic_ns() + 100 * MS)
         assert worker.ended() == 0
-        assert client.rest() == b""
+        client.is_reset()
         (told,) = (line for line in worker.log if "a task does not end when cancelled: " in line)
         assert f", which is at {obey.__code__.co_filename}:" in told
 
@@ -200,6 +219,19 @@ class StreamClauses(LifeClauses, AcceptClauses):
         client.resets()
         worker.ends(1)
         assert (worker.log, worker.slot[wire.ERRORS]) == ([], 0)
+
+    @pytest.mark.parametrize("handler", [refused_at_once, refused_after_a_line, refused_after_a_reset])
+    def test_a_connection_error_of_something_else_is_an_error(self, start: Workers, handler: Any) -> None:
+        worker = start(App(handler))
+        for number in range(1, 6):
+            client = worker.connect(opened=False)
+            client.say("hello")
+            if handler is refused_after_a_reset:
+                worker.noted("read")
+                client.resets()
+            worker.ends(number)
+        assert [line.partition(" ended by ")[2] for line in worker.log] == ["ConnectionRefusedError: database"] * 5
+        assert worker.slot[wire.ERRORS] == 5
 
     def test_a_session_is_counted_until_its_handler_is_over(self, start: Workers) -> None:
         worker = start(App(handle), max_sessions=1)

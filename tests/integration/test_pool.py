@@ -269,9 +269,14 @@ def test_a_drain_that_overstays_is_killed_at_the_deadline(prefork_pool: Start) -
         assert pool.wait(3) == 0
 
 
-@pytest.mark.parametrize("backend", ["selectors", "asyncio", "threads"])
-def test_at_a_stops_deadline_what_still_works_is_cancelled_and_cleans_up(prefork_pool: Start, backend: str) -> None:
-    pool = prefork_pool("tests.apps.overstays:coroutine", pool=static(1, drain_timeout="100ms"), backend=backend)
+@pytest.mark.parametrize(
+    ("backend", "app"),
+    [("selectors", "coroutine"), ("asyncio", "coroutine"), ("threads", "coroutine"), ("asyncio", "awaiting")],
+)
+def test_at_a_stops_deadline_what_still_works_is_cancelled_and_cleans_up(
+    prefork_pool: Start, backend: str, app: str
+) -> None:
+    pool = prefork_pool(f"tests.apps.overstays:{app}", pool=static(1, drain_timeout="100ms"), backend=backend)
     with Client(pool) as client:
         assert client.hear() == "begun"
         pool.signal(signal.SIGTERM)

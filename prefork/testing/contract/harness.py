@@ -290,8 +290,12 @@ class Worker:
     @property
     def log(self) -> list[str]:
         """Log lines that begin a record."""
-        text = os.pread(self._log, 1 << 20, 0).decode()
-        return [line for line in text.splitlines() if line and not line.startswith(" ")]
+        return [line for line in self.whole_log.splitlines() if line and not line.startswith(" ")]
+
+    @property
+    def whole_log(self) -> str:
+        """All of it, tracebacks included."""
+        return os.pread(self._log, 1 << 20, 0).decode()
 
     # -- its life ------------------------------------------------------------------------------------------------------
 

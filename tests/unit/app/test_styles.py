@@ -199,6 +199,10 @@ def plain(_scope: object, _receive: object, _send: object) -> None:
     return
 
 
+def handles_a_socket(_sock: object) -> None:
+    return
+
+
 def constant(scope: object, _receive: object, _send: object) -> int:
     if scope:
         return 1
@@ -262,6 +266,7 @@ BLOCKING = Blocking()
         (constant, "asgi", NOT_AWAITED.format("constant")),
         (yields, "asgi", NOT_AWAITED.format("yields")),
         (generator, "asgi", NOT_AWAITED.format("generator")),
+        (handles_a_socket, "asgi", NOT_AWAITED.format("handles_a_socket")),
         (BLOCKING, "asgi", NOT_AWAITED.format(f"{BLOCKING!r:.60}")),
         (required, "asgi", CANT_ASGI.format("required")),
         (required, "socket", CANT.format("required", "sock", "socket")),
@@ -294,6 +299,10 @@ def test_what_is_certainly_no_app_of_the_style_that_is_said_is_refused(
     assert str(caught.value) == message
 
 
+def asgi_two(scope: object) -> object:
+    return functools.partial(asgi, scope)
+
+
 def passes_on(scope: object, receive: object, send: object) -> Any:
     return asgi(scope, receive, send)
 
@@ -313,7 +322,7 @@ class AsgiTwo:
 
 
 @pytest.mark.parametrize(
-    "handler", [passes_on, passes_on_or_not, wrapped, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi)]
+    "handler", [passes_on, passes_on_or_not, wrapped, asgi_two, AsgiTwo, AsgiTwo.__call__, functools.partial(asgi)]
 )
 def test_what_may_be_an_asgi_app_is_believed(handler: object) -> None:
     assert style_of(handler, "asgi") == "asgi"
