@@ -79,11 +79,22 @@ def _attribute(name: str, owner: object, part: str) -> object:
         value: object = getattr(owner, part)
     except AttributeError:
         cure = _did_you_mean(part, [each for each in dir(owner) if not each.startswith("__")])
+        if _is_made_by_main(owner, part):
+            cure = ", where it is imported: move it above `if __name__ == '__main__':`"
         what = "the module" if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)!s:.60}"
         raise AppError(f"app {name!r}: {what} has no attribute {part!r}{cure}") from None
     except BaseException as error:  # a module's __getattr__ is the user's code too
         raise _raised(name, error) from error
     return value
+
+
+def _is_made_by_main(owner: object, part: str) -> bool:
+    """Whether a module's file has it under a condition that only the program itself meets."""
+    file = getattr(owner, "__file__", None)
+    if not isinstance(owner, ModuleType) or not isinstance(file, str) or not file.endswith(".py"):
+        return False
+    _, guard, below = Path(file).read_text(encoding="utf-8", errors="replace").partition("\nif __name__ ==")
+    return bool(guard) and re.search(rf"^[ \t].*\b{part}\b *[=(:]", below, re.MULTILINE) is not None
 
 
 def _import_module(name: str, module: str) -> ModuleType:
@@ -166,21 +177,37 @@ def _raised(name: str, error: BaseException) -> AppError:
 def name_of(obj: object) -> str:
     """The name under which another process can import `obj`; what runs as a script is named by its file.
 
+    A class or function has a name of its own; anything else goes by a global of a module that is this very object.
     Raises AppError, in one line, for what has no such name.
     """
     module, qualname = getattr(obj, "__module__", None), getattr(obj, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(qualname, str):
-        raise _unnamed(f"{type(obj).__qualname__} object", "an object that is no class or function")
+    if not isinstance(module, str) or not isinstance(qualname, str) or _found(module, qualname) is not obj:
+        module, qualname = _global(obj)
+    return f"{_main_place(qualname) if module == '__main__' else module}:{qualname}"
+
+
+def _found(module: str, qualname: str) -> object:
+    """What another process would find there."""
+    found: object = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _global(obj: object) -> tuple[str, str]:
+    """A module, the program's own first, and the name that `obj` has there. Raises AppError where there is none."""
+    for module in ("__main__", *sys.modules):
+        for name, value in [*getattr(sys.modules[module], "__dict__", {}).items()]:
+            if value is obj:
+                return module, name
+    qualname = getattr(obj, "__qualname__", None)
+    if not isinstance(qualname, str):
+        raise _unnamed(f"{type(obj).__qualname__} object", "what is no global of any module")
     if "<lambda>" in qualname:
         raise _unnamed(qualname, "a lambda")
     if "<locals>" in qualname:
         raise _unnamed(qualname, "what is made inside a function")
-    found: object = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    if found is not obj:
-        raise _unnamed(qualname, f"what isn't found as {module}:{qualname}")
-    return f"{_main_place(qualname) if module == '__main__' else module}:{qualname}"
+    raise _unnamed(qualname, f"what isn't found as {getattr(obj, '__module__', None)}:{qualname}")
 
 
 def _unnamed(what: str, kind: str) -> AppError:

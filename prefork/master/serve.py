@@ -38,11 +38,11 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
 ) -> None:
     """Serve `app` until a signal, the control socket or the app itself stops the pool; then return.
 
-    `app` is an object that another process can import, or a name such as `module:attribute`. Those processes import the
-    program: the call stands under `if __name__ == "__main__":`. Main thread only; the signal handlers found are
-    restored. Children that this process had before, or starts meanwhile in its own session, are left for their starter
-    to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never SystemExit) when the pool
-    can't start or go on.
+    `app` is an object that another process can import, a global of a module, or a name such as `module:attribute`.
+    Those processes import the program: the call stands under `if __name__ == "__main__":`. Main thread only; the signal
+    handlers found are restored. Children that this process had before, or starts meanwhile in its own session, are left
+    for their starter to wait for; what the pool's processes leave behind is reaped. Raises PreforkError (never
+    SystemExit) when the pool can't start or go on.
     """
     config = named_config(
         app,
@@ -90,10 +90,10 @@ def named_config(app: object, **given: Any) -> ServerConfig:  # noqa: ANN401 - t
 
 
 def _checked_name(app: object) -> str:
-    """The object's name. Raises AppError for what has none, and for what no loop could serve."""
-    name = name_of(app)
-    try:
-        App(cast("Callable[..., object]", app))
-    except TypeError as error:
-        raise AppError(f"app {name!r}: {error}") from None
-    return name
+    """The object's name. Raises AppError for what no loop could serve, and for what has no name."""
+    if not isinstance(app, App):
+        try:
+            App(cast("Callable[..., object]", app))
+        except TypeError as error:
+            raise AppError(f"app: {error}") from None
+    return name_of(app)

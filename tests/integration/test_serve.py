@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -121,8 +124,60 @@ def test_a_file_at_the_place_of_a_unix_socket_is_one_line_and_left_alone(tmp_pat
 
 
 def test_a_lambda_cannot_be_served() -> None:
-    with pytest.raises(prefork.AppError, match="lambda"):
-        prefork.serve(lambda: None, listen="tcp://127.0.0.1:0")
+    with pytest.raises(prefork.AppError, match="a lambda can't be imported by another process"):
+        prefork.serve(lambda _: None, listen="tcp://127.0.0.1:0")
+
+
+def test_a_partial_is_asked_for_its_style_and_an_app_of_it_for_a_name() -> None:
+    bare = functools.partial(print, "a")
+    with pytest.raises(
+        prefork.AppError, match=r"^app: functools\.partial\(.+ doesn't tell its style by its form: say App"
+    ):
+        prefork.serve(bare, listen="tcp://127.0.0.1:0")
+    with pytest.raises(prefork.AppError, match=r"^app App object: what is no global of any module can't be imported"):
+        prefork.serve(prefork.App(bare, style="socket"), listen="tcp://127.0.0.1:0")
+
+
+TOP = """
+import functools, sys
+import prefork
+
+class Framework:
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"hello"})
+
+def handle(greeting, sock):
+    sock.recv(100)
+    sock.sendall(greeting)
+
+framework = Framework()
+app = prefork.App(functools.partial(handle, b"hello"), style="socket")
+
+if __name__ == "__main__":
+    prefork.serve(globals()[sys.argv[1]], listen="tcp://127.0.0.1:0", backend="asyncio", control=False)
+"""
+
+
+@pytest.mark.parametrize("name", ["framework", "app"])
+def test_an_object_that_a_program_has_at_its_top_is_served(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(TOP)
+    command = [sys.executable, str(file), name]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        said = (re.search(r"listening on tcp://127.0.0.1:(\d+)", line) for line in process.stderr)
+        try:
+            found = next(filter(None, said), None)
+            assert found is not None
+            with socket.create_connection(("127.0.0.1", int(found[1])), timeout=20) as client:
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert b"hello" in client.makefile("rb").read()
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
 
 
 UNGUARDED = """

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import importlib
 import subprocess
 import sys
@@ -204,6 +205,15 @@ def test_an_object_is_named_by_module_and_qualified_name() -> None:
     assert name_of(Session.send) == "prefork.app.session:Session.send"
 
 
+held = App(Named)
+made = functools.partial(Named)
+
+
+def test_an_object_without_a_name_of_its_own_goes_by_the_global_that_it_is() -> None:
+    assert name_of(held) == f"{__name__}:held"
+    assert name_of(made) == f"{__name__}:made"
+
+
 def local_class() -> type:
     class Local(Session[str]):
         framer = Lines
@@ -227,7 +237,7 @@ def local_class() -> type:
         ),
         pytest.param(
             App(Named),
-            "app App object: an object that is no class or function can't be imported by another process: "
+            "app App object: what is no global of any module can't be imported by another process: "
             "define it at the top of a module",
             id="an App object",
         ),
@@ -244,13 +254,18 @@ def test_a_script_is_named_by_its_file(folder: Path) -> None:
     script.write_text(
         "from prefork import Lines, Session\nfrom prefork.app.naming import name_of\n"
         "class Echo(Session[str]):\n    framer = Lines\n"
-        "if __name__ == '__main__':\n    print(name_of(Echo))\n"
+        "if __name__ == '__main__':\n    print(name_of(Echo))\n    late = Echo()\n    print(name_of(late))\n"
     )
     env = {"PYTHONPATH": ":".join(sys.path)}
     run = [sys.executable, "script_x.py"]
     printed = subprocess.run(run, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
-    assert printed == f"{script}:Echo\n"
-    assert load_app(printed.strip()).session().framer is Lines
+    own, late = printed.splitlines()
+    assert own == f"{script}:Echo"
+    assert load_app(own).session().framer is Lines
+    assert str(refusal(late)) == (
+        f"app '{script}:late': the module has no attribute 'late', where it is imported: move it above "
+        "`if __name__ == '__main__':`"
+    )
     run = [sys.executable, "-m", "script_x"]
     printed = subprocess.run(run, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
-    assert printed == "script_x:Echo\n"
+    assert printed == "script_x:Echo\nscript_x:late\n"
