@@ -99,7 +99,9 @@ def _what(decision: Decision) -> str:
             return f"kill {worker} {step}"
         case StartMold(generation=generation) | EndMold(generation=generation, force=False):
             return f"{decision.kind} {generation}"
-        case EndMold(generation=generation):
+        case EndMold(generation=generation, force=True):
             return f"end_mold {generation} by force"
+        case EndMold():
+            raise AssertionError(decision)
         case _:
             return f"{decision.kind} {decision.worker}"

@@ -183,6 +183,13 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             id="who drains counts for max_workers alone",
         ),
         pytest.param(sized(6, 9, 1), of(busy(1)), CALM, ["spawn below_min"] * 5, id="min_workers come at once"),
+        pytest.param(
+            sized(1, 9, 1, headroom=0).model_copy(update={"start_workers": 9}),
+            of(busy(1), queue=6),
+            CALM,
+            ["spawn demand"] * 2 + ["4 spawn withheld growth"],
+            id="start_workers are for the start",
+        ),
         pytest.param(sized(0, 9, 1), of(), CALM, [], id="min 0: nobody before the first connection"),
         pytest.param(sized(0, 9, 1), of(queue=None), CALM, [], id="min 0: an unknown queue is none"),
         pytest.param(sized(0, 9, 1, headroom=0), of(queue=2), CALM, ["spawn demand"] * 2, id="min 0: a queue calls"),

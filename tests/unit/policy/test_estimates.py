@@ -108,6 +108,12 @@ def test_busy_time_of_no_time_is_left_for_the_next_sample() -> None:
     assert (at_once.busy, at_once.busy_ns) == (0, s(2))
 
 
+def test_a_sample_remembers_where_all_totals_stand() -> None:
+    learnt = learn(SEEN, totals(arrivals=11, completions=9, held_ns=s(8), busy_ns=s(3)), NOW + s(1))
+    stands = learnt.sampled_at, learnt.arrived, learnt.completed, learnt.held_ns, learnt.busy_ns
+    assert stands == (NOW + s(1), 11, 9, s(8), s(3))
+
+
 def test_totals_that_fall_give_no_negative_rate() -> None:
     lower = learn(SEEN, totals(arrivals=3, completions=2, held_ns=0, busy_ns=0), NOW + s(1))
     assert lower == SEEN._replace(sampled_at=NOW + s(1))
@@ -165,6 +171,13 @@ def test_a_slot_is_a_tenth_of_hold_and_forgotten_after_it() -> None:
     next_ = remember(full, full._replace(sampled_at=NOW + s(10)), 0, 0, HOLD)
     assert [at for at, _ in next_.slots] == [NOW + s(at) for at in range(1, 11)]
     assert next_.slots[-1][1] == ((0, s(1)),)
+
+
+def test_the_slots_before_the_last_stay_while_it_gains_weight() -> None:
+    slots: tuple[Slot, ...] = ((NOW - s(5), ((2, 7),)), (NOW - s(2), ((3, 8),)), (NOW - s(0.5), ((4, 9),)))
+    before = SEEN._replace(slots=slots, demand=4)
+    after = remember(before, before._replace(sampled_at=NOW + s(0.1)), 4, 4, HOLD)
+    assert after.slots == (*slots[:2], (NOW - s(0.5), ((4, 9 + s(0.1)),)))
 
 
 def test_a_long_gap_weighs_no_more_than_hold() -> None:

@@ -202,3 +202,16 @@ def test_a_lost_mold_is_remembered(
     memory = STARTED._replace(mold_lost_at=lost_at, mold_restarts=restarts)
     after = plan_for(PoolConfig(min_workers=0), pool(molds=molds), memory).memory
     assert (after.mold_lost_at, after.mold_restarts) == expected
+
+
+def test_a_mold_is_ended_by_force_once_and_only_one_that_was_told() -> None:
+    config, view = PoolConfig(min_workers=0), pool(molds=(MOLD, STARTING))
+    waited = plan_for(config, view).memory
+    late = view._replace(now=STARTING.since_at + s(60))
+    ended = plan_for(config, late, waited._replace(awake_at=0, next_check_at=late.now))
+    assert (said(ended), ended.memory.forced_molds) == (
+        ["end_mold 2 by force import_timeout"],
+        ((2, STARTING.since_at),),
+    )
+    again = plan_for(config, late._replace(now=late.now + 1), ended.memory)
+    assert (said(again), again.memory.forced_molds) == ([], ended.memory.forced_molds)

@@ -54,6 +54,8 @@ def test_a_size_reads_back(size: int) -> None:
     [
         ("spare", 1, "spare 1"),
         ("limit_ns", 30 * NS, "limit 30s"),
+        ("limit_ns", 1_234 * NS, "limit 1234s"),
+        ("limit_ns", 1_500_000, "limit 0.0015s"),
         ("silent_ns", 31_234_567_890, "silent 31.2s"),
         ("rss_bytes", 2**28, "rss 256MiB"),
         ("arrivals_micro", 2_500_000, "arrivals 2.5"),
