@@ -21,21 +21,10 @@ import time
 from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any, Final
 
-from prefork import wire
 from prefork.errors import ConfigError
 from prefork.journal.codec import Encoder
 from prefork.journal.entries import Key, Note
-from prefork.master.facts import (
-    Asked,
-    MoldExited,
-    MoldSaid,
-    Signalled,
-    WorkerExited,
-    WorkerSaid,
-    WorkerUnborn,
-    signal_name,
-)
-from prefork.master.orders import ORDERS
+from prefork.master.notes import note_of
 from prefork.policy.model import Spawn
 from prefork.policy.units import NS
 from prefork.version import VERSION
@@ -118,26 +107,9 @@ class Journal:
 
     def learned(self, fact: Fact, now: int) -> None:
         """What came of a decision, or befell a process."""
-        match fact:
-            case WorkerExited(worker):
-                held = f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
-                text = fact.how + (held if fact.lost else "")
-                note = Note(now, "ended", worker, text, fact.dump)
-            case WorkerUnborn(worker):
-                note = Note(now, "unborn", worker, fact.how)
-            case WorkerSaid(worker, wire.Failed(text, frames)):
-                note = Note(now, "failed", worker, text, frames)
-            case MoldSaid(generation, wire.MoldFailed(text, frames)):
-                note = Note(now, "mold failed", None, f"generation {generation}: {text}", frames)
-            case MoldExited(generation, how):
-                note = Note(now, "mold ended", None, f"generation {generation}: {how}")
-            case Signalled(signum):
-                note = Note(now, "told", None, signal_name(signum))
-            case Asked(_, command, args) if command in ORDERS:
-                note = Note(now, "told", None, " ".join(map(str, [command, *args.values()])))
-            case _:
-                return
-        self.note(note)
+        note = note_of(fact, now)
+        if note is not None:
+            self.note(note)
 
     def note(self, note: Note) -> None:
         """Something that came of a decision, or that others saw."""
