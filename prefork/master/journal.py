@@ -25,6 +25,7 @@ from prefork.errors import ConfigError
 from prefork.journal.codec import Encoder
 from prefork.journal.entries import Key, Note
 from prefork.master.notes import note_of
+from prefork.policy.memory import Memory
 from prefork.policy.model import Spawn
 from prefork.policy.units import NS
 from prefork.version import VERSION
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from prefork.config import JournalConfig
     from prefork.master.facts import Fact, Performed
     from prefork.policy.config import PoolConfig
-    from prefork.policy.memory import Memory, Plan
+    from prefork.policy.memory import Plan
     from prefork.policy.model import PoolView
 
 _log = logging.getLogger("prefork.master")
@@ -62,6 +63,8 @@ class Journal:
         self._origins = origins
         self._encoder = Encoder()
         self._pool: PoolConfig | None = None
+        self._memory = Memory()
+        """After the last look."""
         self._looks = self._bytes = 0
         self._waiting = bytearray()
         self._dropped = 0
@@ -89,16 +92,19 @@ class Journal:
             self._hear(view.now)
         if self._wants_key(pool):
             self._say()
-            self._pool, self._looks, self._bytes = pool, 0, 0
-            missing, self._not_told = self._not_told, 0
-            config = pool.model_dump(mode="json")
-            key = Key(time.time_ns(), view.now, config, self._origins(), memory, missing, VERSION)
-            self._send([self._encoder.key(key)])
+            self._key(pool, memory, view.now)
+        self._memory = plan.memory
         self._looks += 1
         self._kept.append((view, plan))
         alone, self._looked_at = view.now - self._looked_at > TOGETHER, view.now
         if plan.decisions or alone or len(self._kept) == MOST_KEPT:
             self._say()
+
+    def _key(self, pool: PoolConfig, memory: Memory, now: int) -> None:
+        self._pool, self._looks, self._bytes = pool, 0, 0
+        missing, self._not_told = self._not_told, 0
+        config = pool.model_dump(mode="json")
+        self._send([self._encoder.key(Key(time.time_ns(), now, config, self._origins(), memory, missing, VERSION))])
 
     def performed(self, done: Performed) -> None:
         """A birth gets its number only when it is ordered."""
@@ -126,6 +132,9 @@ class Journal:
     def close(self) -> None:
         """Let the scribe write what there is, for a while; then nothing of it is left running."""
         self._say()
+        self._hear(self._heard_at)
+        if self._not_told and self._pool is not None and len(self._waiting) < BACKLOG // 2:
+            self._key(self._pool, self._memory, self._looked_at)  # else nobody would tell that something is missing
         self._scribe.settimeout(_PATIENCE_S)
         if self._open:
             with contextlib.suppress(OSError):

@@ -178,7 +178,8 @@ def test_why_without_a_journal_tells_ends_and_their_frames_and_what_is_withheld(
     assert re.search(r"worker \d ended: exit code 3, with 1 session; nobody had ordered it", done.stdout)
     crashed = "workers crashed so often that no crash token was left"
     assert (
-        f"rule crash: 1 more birth was wanted: {crashed}" in done.stdout or f"probe, rule crash: {crashed}" in done.stdout
+        f"rule crash: 1 more birth was wanted: {crashed}" in done.stdout
+        or f"probe, rule crash: {crashed}" in done.stdout
     )
 
 
