@@ -222,7 +222,7 @@ class ServerConfig(_Table):
     shadow: Annotated[Path | None, BeforeValidator(_path)] = Field(
         default=None,
         description="Another config file, whose [pool] is tried on the live views: what it would decide is shown by "
-        "status and told by the journal, and never performed. Left out: no shadow.",
+        "status and told by the journal, and never performed. A reload reads the file again. Left out: no shadow.",
     )
     backends: dict[str, dict[str, Any]] = Field(
         default={},

@@ -28,6 +28,9 @@ def show(found: Found, toml: str) -> None:
     console.print(table_of((*columns, "flaps/h", ""), [_cells(found, point, bounds=bounds) for point in points]))
     if len(points) < len(found.frontier):
         console.print(Text(f"({len(points)} of {len(found.frontier)} are shown; --json has all)"))
+    if found.best.at_max:
+        most = found.best.setting.max_workers
+        console.print(Text(f"the marked one reached its max_workers ({most}): with more, fewer may wait"))
     console.print(Text(f"\n{toml}"), end="")
 
 

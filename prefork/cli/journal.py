@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from prefork.errors import ConfigError
 from prefork.journal.pieces import read
-from prefork.journal.traffic import sessions_of
+from prefork.journal.traffic import Births, sessions_of
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -29,9 +29,13 @@ def export(journal: Journal, /, *, as_traffic: AsTraffic = False, output: Out = 
     """Write what a journal tells in another form."""
     if not as_traffic:
         raise ConfigError("journal export: no form is named: say --as-traffic")
-    sessions = sessions_of(read(journal))
+    births = Births()
+    sessions = sessions_of(births.seen(read(journal)))
     if not sessions:
         raise ConfigError(f"{journal}: nobody came while it was written: there is no traffic to export")
+    if births.quickest_ns is not None:
+        took = f"{births.quickest_ns / 1e6:.3g}ms"
+        print(f"its workers were born in {took}: prefork simulate --spawn-time {took}", file=sys.stderr)  # noqa: T201
     if output is None:
         _write(sessions, sys.stdout)
         return 0

@@ -73,7 +73,10 @@ def reload(*, config: Config = None, control: Control = None) -> int:
         status = _order(path, "status")
         now = int(status["master"]["generation"])
         if now > before:
-            print(f"reload: generation {now} is ready; the workers of older ones are being replaced")  # noqa: T201 - the command's output
+            print(  # noqa: T201 - the command's output
+                f"reload: generation {now} has imported the app; workers of older ones go as its own are ready: see "
+                "`prefork status`"
+            )
             return 0
         for mold in status["mold"]:
             if mold["generation"] > before and mold["phase"] in ("failed", "gone"):

@@ -48,7 +48,8 @@ editors.
 - **Off** is 0 where the text says so. A timeout can't be off.
 - **A list** in a variable is split at blanks and commas; its flag may be repeated.
 - **A reload** (`prefork reload`, HUP) reads the same layers again, variables and flags as they were at the start.
-  `listen` (but for what is in `[listen.tls]`), `control` and `name` change at the next start only.
+  `listen` (but for what is in `[listen.tls]`), `control`, `name`, `[journal]` and the
+  name of the `shadow` file change at the next start only.
 - `--workers N` says two things: so many workers, and `kind = "static"`.
 - **From Python**, `prefork.serve(app, …)` and `prefork.testing.running(app, …)` take the keys of the first table by
   name, and `pool=PoolConfig(…)`; they read neither files nor variables.

@@ -6,8 +6,8 @@ assert replay(read("incidents/2026-11-24")).same_decisions()
 """
 
 from prefork.journal.codec import JournalError
-from prefork.journal.entries import Entry, Key, Look, Note
+from prefork.journal.entries import Entry, Gap, Key, Look, Note
 from prefork.journal.pieces import read
 from prefork.journal.replaying import Difference, Replay, replay
 
-__all__ = ["Difference", "Entry", "JournalError", "Key", "Look", "Note", "Replay", "read", "replay"]
+__all__ = ["Difference", "Entry", "Gap", "JournalError", "Key", "Look", "Note", "Replay", "read", "replay"]

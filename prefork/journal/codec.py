@@ -95,10 +95,18 @@ class Decoder:
     """Turns lines into entries, in the order in which they were written, from a key on."""
 
     def __init__(self) -> None:
+        self.lost: str | None = None
+        """Why no look can be told up to the next key."""
+        self.untold = 0
+        """Looks that couldn't be told since."""
         self._view: PoolView | None = None
         self._number = 0
-        self._dropped: int | None = None
-        """As the last key told; None: there was none, and what was before the first one is nobody's gap."""
+        self._dropped = 0
+        """As the last key told."""
+
+    def lose(self, what: str) -> None:
+        """Something is missing here."""
+        self.lost, self._view = self.lost or what, None
 
     def entry(self, line: str) -> Entry | None:
         """The entry; None: a look that can't be told, for one before it is missing. Raises JournalError."""
@@ -128,14 +136,13 @@ class Decoder:
         if version != VERSION:
             raise JournalError(f"it is written in form {version}, and this prefork reads form {VERSION}")
         self._view, self._number = _EMPTY, 0
+        self.lost, self.untold = None, 0
         PoolConfig.model_validate(fields["config"])
         fields["memory"] = Memory.from_json(_dumps(fields["memory"]))
         key = Key(**fields)
         if not (isinstance(key.unix_ns, int) and isinstance(key.now, int) and isinstance(key.dropped, int)):
             raise TypeError("key")
         before, self._dropped = self._dropped, key.dropped
-        if before is None:
-            return key._replace(dropped=0)
         return key._replace(dropped=key.dropped - (before if key.dropped >= before else 0))  # less: another pool's
 
     def _look(
@@ -148,7 +155,8 @@ class Decoder:
     ) -> Look | None:
         self._number += 1
         if self._view is None or number != self._number:
-            self._view = None
+            self.lose("an entry is missing")
+            self.untold += 1
             return None
         self._view = _changed(self._view, changes)
         return Look(

@@ -3,7 +3,8 @@
 Theory. The policy is pure, so the config, one memory and the views that follow it are all that is needed to have every
 decision again. A *key* begins such a stretch: config, where each of its settings comes from, and the memory that the
 next look starts with. A *look* is a view and the plan that came of it. What can't be in a view, for it happens later or
-is text, is a *note*: which worker a birth became, how a process ended, what it left of its stacks.
+is text, is a *note*: which worker a birth became, how a process ended, what it left of its stacks. What a reader could
+not have is a *gap*.
 """
 
 from __future__ import annotations
@@ -60,4 +61,17 @@ class Note(NamedTuple):
     """Frames of the user's code, or the stacks that a worker left; several lines."""
 
 
-Entry = Key | Look | Note
+class Gap(NamedTuple):
+    """Nobody wrote it: from the last look before it to the next key nothing can be had again."""
+
+    what: str
+    """As the end of a sentence, such as `an entry is missing`."""
+    unix_ns: int | None
+    """Of the last look before it; None: there is none."""
+    looks: int
+    """That are there, and can't be told."""
+    damage: bool = True
+    """False: a last piece without an end, as that of a pool that runs."""
+
+
+Entry = Key | Look | Note | Gap

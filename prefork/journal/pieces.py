@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from prefork.journal.codec import Decoder, JournalError
-from prefork.journal.entries import Key, Look
+from prefork.journal.entries import Gap, Key, Look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from prefork.journal.entries import Entry
 
@@ -27,6 +27,7 @@ SHARES: Final = 8
 _NAME: Final = re.compile(r"(\d{8})\.jsonl\.gz")
 _KEY: Final = b'["key"'
 _CHUNK: Final = 1 << 18
+_UNFINISHED: Final = "its last piece has no end: the pool still writes it, or it was cut off"
 _LEVEL: Final = 4
 """Of compression: half the CPU of the usual 6, for a twentieth more of disk."""
 
@@ -41,6 +42,8 @@ class Pieces:
         self._max_size = max_size
         self._full = max(1, max_size // SHARES)
         self._fd: int | None = None
+        self._piece = folder
+        """That is open."""
         self._size = 0
         self._lines = 0
         """Since what was flushed last."""
@@ -86,9 +89,10 @@ class Pieces:
         try:
             old = pieces_in(self._folder)
             self._make_room(old)
-            number = 1 + (_number(old[-1]) if old else 0)
+            number = 1 + (_number_of(old[-1]) or 0 if old else 0)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._fd = os.open(self._folder / f"{number:08}.jsonl.gz", flags, 0o640)
+            self._piece = self._folder / f"{number:08}.jsonl.gz"
+            self._fd = os.open(self._piece, flags, 0o640)
         except OSError:
             return
         self._size, self._deflate = 0, zlib.compressobj(_LEVEL, wbits=31)
@@ -112,9 +116,13 @@ class Pieces:
             self._give_up()
 
     def _give_up(self) -> None:
+        """What was written of the piece stays; an empty one would be no gzip file."""
         self.lost += self._lines
         self._lines = 0
         if self._fd is not None:
+            with contextlib.suppress(OSError):
+                if not self._size:
+                    self._piece.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 os.close(self._fd)
         self._fd = None
@@ -148,43 +156,96 @@ def read(journal: str | Path) -> Iterator[Entry]:
     return entries_of(parts(journal))
 
 
-def entries_of(files: Iterable[Path]) -> Iterator[Entry]:
-    """The entries of these pieces, which follow one another. Raises JournalError."""
-    decoder = Decoder()
+def entries_of(files: Sequence[Path]) -> Iterator[Entry]:
+    """The entries of these pieces, which follow one another. Raises JournalError for what is no journal."""
+    reading = _Reading()
     for file in files:
-        for line in _lines(file):
-            try:
-                entry = decoder.entry(line)
-            except JournalError as error:
+        yield from reading.piece(file, last=file == files[-1])
+    yield from reading.end()
+
+
+class _Reading:
+    """Goes on with the next key after what can't be read."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._any = False
+        self._unfinished = False
+        """The last piece has no end."""
+        self._number: int | None = None
+        """Of the piece before."""
+        self._offset = 0
+        self._looked_at: int | None = None
+        """Unix ns."""
+
+    def piece(self, file: Path, *, last: bool) -> Iterator[Entry]:
+        """All of it, as far as it goes."""
+        self._unfinished = False
+        before, self._number = self._number, _number_of(file)
+        if before is not None and self._number is not None and self._number > before + 1:
+            self._decoder.lose(f"there is no piece before {file.name}")
+        try:
+            for line in self._lines(file):
+                yield from self._told(line)
+        except JournalError as error:
+            if not self._any:
                 raise JournalError(f"{file}: {error}") from None
-            if entry is not None:
-                yield entry
+            self._decoder.lose(f"{file.name}: {error}")
+        if self._unfinished and not last:
+            self._decoder.lose(f"{file.name} is cut off")
 
+    def end(self) -> Iterator[Gap]:
+        """What there is no key after."""
+        lost = self._decoder.lost
+        if lost is not None:
+            yield Gap(lost, self._looked_at, self._decoder.untold)
+        elif self._unfinished:
+            yield Gap(_UNFINISHED, self._looked_at, 0, damage=False)
 
-def _lines(file: Path) -> Iterator[str]:
-    """Whole lines, as far as the piece goes."""
-    rest = b""
-    for chunk in _inflated(file):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace")
+    def _told(self, line: str) -> Iterator[Entry]:
+        lost, untold = self._decoder.lost, self._decoder.untold
+        try:
+            entry = self._decoder.entry(line)
+        except JournalError as error:
+            if not self._any:
+                raise
+            self._decoder.lose(str(error))
+            return
+        if entry is None:
+            return
+        self._any = True
+        if isinstance(entry, Key):
+            if lost is not None and (untold or not entry.dropped):  # else who wrote it has counted it
+                yield Gap(lost, self._looked_at, untold)
+            self._offset = entry.unix_ns - entry.now
+        elif isinstance(entry, Look):
+            self._looked_at = entry.view.now + self._offset
+        yield entry
 
+    def _lines(self, file: Path) -> Iterator[str]:
+        """Whole lines, as far as the piece goes."""
+        rest = b""
+        for chunk in self._inflated(file):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
 
-def _inflated(file: Path) -> Iterator[bytes]:
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        with file.open("rb") as raw:
-            while chunk := inflate.unused_data or raw.read(_CHUNK):
-                if inflate.eof:  # pieces that were put together with cat
-                    inflate = zlib.decompressobj(wbits=31)
-                yield inflate.decompress(chunk)
-    except FileNotFoundError:
-        if not _NAME.fullmatch(file.name):
-            raise JournalError(f"{file}: there is no such file or folder") from None
-    except OSError as error:
-        raise JournalError(f"{file}: it can't be read: {error.strerror}") from None
-    except zlib.error:
-        raise JournalError(f"{file}: it is no piece of a journal, or it is damaged") from None
+    def _inflated(self, file: Path) -> Iterator[bytes]:
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            with file.open("rb") as raw:
+                while chunk := inflate.unused_data or raw.read(_CHUNK):
+                    if inflate.eof:  # pieces that were put together with cat
+                        inflate = zlib.decompressobj(wbits=31)
+                    yield inflate.decompress(chunk)
+                self._unfinished = not inflate.eof
+        except FileNotFoundError:
+            if not _NAME.fullmatch(file.name):
+                raise JournalError("there is no such file or folder") from None
+        except OSError as error:
+            raise JournalError(f"it can't be read: {error.strerror}") from None
+        except zlib.error:
+            raise JournalError("it is no piece of a journal, or it is damaged") from None
 
 
 def began(file: Path) -> int | None:
@@ -204,7 +265,7 @@ def ended(file: Path) -> int | None:
     return at
 
 
-def _number(piece: Path) -> int:
-    found = _NAME.fullmatch(piece.name)
-    assert found is not None
-    return int(found[1])
+def _number_of(file: Path) -> int | None:
+    """Of a piece; None: it has another name."""
+    found = _NAME.fullmatch(file.name)
+    return int(found[1]) if found is not None else None

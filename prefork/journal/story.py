@@ -1,30 +1,30 @@
 """What happened to a worker, or at an instant, out of a journal: events in the order in which they came.
 
 Theory. A worker's story is every decision about it, and what came of it: when it was ready, how it ended, its last
-stacks. What is withheld is told when it begins, and with each decision. A journal may hold several pools, one after
-another, each with workers from 1 on: the seed that a pool drew tells them apart. The story of an instant is the last
-decisions up to then, what was withheld since, and what came of them. One pass over the entries tells either.
+stacks. What is withheld is told when it begins, whenever it is more than before, and with each decision. A journal may
+hold several pools, one after another, each with workers from 1 on: the seed that a pool drew tells them apart.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.journal.entries import Key, Look, Note
+from prefork.journal.entries import Gap, Key, Look, Note
 from prefork.journal.words import words_of
 from prefork.policy.config import PoolConfig
 from prefork.policy.limits import explain
-from prefork.policy.model import Drain, Kill, Retire, Spawn
+from prefork.policy.model import Drain, Kill, Reason, Retire, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from prefork.journal.entries import Entry
-    from prefork.policy.model import Because, Decision, PoolView, Reason, Withheld, WorkerId
+    from prefork.policy.model import Because, Decision, PoolView, Withheld, WorkerId
 
+BORN = "born"
 _DONE = {
-    "spawn": "born",
+    "spawn": BORN,
     "pause": "paused by the policy",
     "resume": "resumed by the policy",
     "retire": "told to retire",
@@ -37,8 +37,6 @@ _DONE = {
 
 
 WITHHELD = "withheld"
-_OVER = ("ready", "ended", "unborn")
-"""What comes of a decision; later things come of later ones."""
 _WANTED = {
     "spawn": ("birth", "births"),
     "replace": ("replacement", "replacements"),
@@ -73,6 +71,10 @@ class Event:
     settings: tuple[Setting, ...] = ()
     detail: str = ""
     """Several lines: stacks, frames."""
+    unordered: bool = False
+    """An end, or a failure, that nobody had ordered."""
+    want: str = ""
+    """What is withheld: `spawn`, `replace` …"""
     pool_ns: int = 0
     """When the pool that it happened in was seen first, as Unix ns: a journal may hold several, one after another."""
 
@@ -88,6 +90,8 @@ class Storyteller:
     def __init__(self) -> None:
         self.dropped = 0
         """Entries that are missing so far."""
+        self.gaps: list[Gap] = []
+        """What could not be read so far."""
         self.pool_ns = 0
         """When the pool that was told of last was seen first; 0: none was."""
         self._key: Key | None = None
@@ -97,7 +101,7 @@ class Storyteller:
         self._ready: set[WorkerId] = set()
         self._ordered: set[WorkerId] = set()
         """Who was told to end, and has not ended."""
-        self._withheld: set[tuple[str, Reason]] = set()
+        self._withheld: dict[tuple[str, Reason], _Most] = {}
         """At the look before."""
         self._settings: dict[str, Setting] = {}
 
@@ -114,6 +118,10 @@ class Storyteller:
                     yield from self._look(entry)
                 case Note():
                     yield from self._note(entry)
+                case Gap():
+                    self.gaps.append(entry)
+                    yield from self._births
+                    self._births = []
 
     def unix(self, now: int) -> int:
         """The wall clock at a monotonic instant."""
@@ -126,22 +134,29 @@ class Storyteller:
             self._another_pool(look.view)
         yield from self._became_ready(look.view)
         for decision in look.decisions:
-            event = self._decided(decision, look.view.now)
+            event = self._decided(decision, look)
             if isinstance(decision, Retire | Drain | Kill):
                 self._ordered.add(decision.worker)
             if isinstance(decision, Spawn):
                 self._births.append(event)
             else:
                 yield event
+        yield from self._held_back(look)
+
+    def _held_back(self, look: Look) -> Iterator[Event]:
+        now, before, self._withheld = self.unix(look.view.now), self._withheld, {}
         for each in look.withheld:
-            if look.decisions or (each.want, each.because.reason) not in self._withheld:
-                yield self._event(look.view.now, None, WITHHELD, each.because, _wanted(each))
-        self._withheld = {(each.want, each.because.reason) for each in look.withheld}
+            of = each.want, each.because.reason
+            old = before.get(of, _Most(0, now, now))
+            more = each.count > old.wanted
+            self._withheld[of] = most = _Most(each.count, now, old.since_ns) if more else old
+            if more or look.decisions:
+                yield replace(withheld_of(each, self._settings, now, most.told(each.count, now)), pool_ns=self.pool_ns)
 
     def _another_pool(self, view: PoolView) -> None:
         self._seed, self.pool_ns = view.seed, self.unix(view.now)
         self._ready = {worker.id for worker in view.workers if worker.ready_at is not None}
-        self._ordered, self._withheld = set(), set()
+        self._ordered, self._withheld = set(), {}
 
     def _became_ready(self, view: PoolView) -> Iterator[Event]:
         ready = {worker.id: worker for worker in view.workers if worker.ready_at is not None}
@@ -151,14 +166,24 @@ class Storyteller:
                 yield self._plain(worker.ready_at, worker.id, "ready", f"{took:.1f} ms after its birth")
         self._ready = {*ready}
 
-    def _decided(self, decision: Decision, now: int) -> Event:
+    def _decided(self, decision: Decision, look: Look) -> Event:
         worker = getattr(decision, "worker", None)
         what = _DONE[decision.kind]
         if decision.kind == "kill":
             what = f"killed ({decision.step})"
         elif decision.kind == "spawn" and decision.replaces is not None:
             what = f"born for {decision.replaces}"
-        return self._event(now, worker, what, decision.because)
+        event = self._event(look.view.now, worker, what, decision.because)
+        return self._probe(event, look) if isinstance(decision, Spawn) else event
+
+    def _probe(self, event: Event, look: Look) -> Event:
+        """A birth while crash tokens are spent is a probe, whatever it is wanted for."""
+        spent = [each.because for each in look.withheld if each.because.reason is Reason.CRASH_TOKENS]
+        if not spent or event.reason == Reason.PROBE:
+            return event
+        words = words_of(spent[0])
+        more = tuple(self._settings[name] for name in words.settings if name in self._settings)
+        return replace(event, text=f"{event.text}; a probe: {words.sentence}", settings=event.settings + more)
 
     def _event(self, now: int, worker: int | None, what: str, because: Because, text: str = "") -> Event:
         event = event_of(because, self._settings, unix_ns=self.unix(now), worker=worker, what=what, text=text)
@@ -174,11 +199,27 @@ class Storyteller:
                 born = self._births.pop(0)
                 yield replace(born, worker=note.worker)
             return
-        what, text = ("told by the operator" if note.what == "told" else note.what), note.text
-        if note.worker is not None and what == "ended":
-            text += "" if note.worker in self._ordered else "; nobody had ordered it"
+        alone = note.worker is not None and note.worker not in self._ordered
+        event = noted(self._plain(note.at, note.worker, note.what, note.text, note.detail))
+        if alone and note.what == "ended":
+            event = replace(event, text=f"{note.text}; nobody had ordered it")
+        if note.worker is not None and note.what == "ended":
             self._ordered.discard(note.worker)
-        yield self._plain(note.at, note.worker, what, text, note.detail)
+        yield replace(event, unordered=alone)
+
+
+class _Most(NamedTuple):
+    """The largest count of what is withheld, and since when it is."""
+
+    wanted: int
+    unix_ns: int
+    since_ns: int
+
+    def told(self, count: int, now: int) -> str:
+        """Beside the count at an instant."""
+        if count < self.wanted:
+            return f" ({self.wanted} at most, {(now - self.unix_ns) / 1e9:.3g} s before)"
+        return f" (the most in {(now - self.since_ns) / 1e9:.3g} s)" if self.since_ns < now else ""
 
 
 def _wanted(held: Withheld) -> str:
@@ -187,51 +228,15 @@ def _wanted(held: Withheld) -> str:
     return f"1 more {one} was wanted" if held.count == 1 else f"{held.count} more {many} were wanted"
 
 
-def last_of(events: Iterable[Event], until: int | None) -> list[Event]:
-    """The last decisions (up to that Unix instant), what was withheld then and since, and what came of them."""
-    last = _Last()
-    for each in events:
-        if until is None or each.unix_ns <= until:
-            last.take(each)
-        elif not last.what_came(each):
-            break
-    return last.found
+def noted(event: Event) -> Event:
+    """What a note says, in the words of a story."""
+    return replace(event, what="told by the operator") if event.what == "told" else event
 
 
-class _Last:
-    """The decisions of one look, and their consequences."""
-
-    def __init__(self) -> None:
-        self.found: list[Event] = []
-        self._at = 0
-        self._about: set[int] = set()
-        """The workers that were decided about; until the next decision about them."""
-
-    def take(self, each: Event) -> None:
-        """Up to the instant that is asked for."""
-        if each.decided:
-            if each.unix_ns != self._at:
-                self.found = [one for one in self.found if one.unix_ns == each.unix_ns]
-                self._at, self._about = each.unix_ns, set()
-            self.found.append(each)
-            if each.worker is not None:
-                self._about.add(each.worker)
-        elif each.reason:
-            same = (each.what, each.reason)
-            self.found = [one for one in self.found if (one.what, one.reason) != same or one.unix_ns == each.unix_ns]
-            self.found.append(each)
-        else:
-            self.what_came(each)
-
-    def what_came(self, each: Event) -> bool:
-        """Take what came of the decisions; whether more of it may follow."""
-        if each.decided and each.worker is not None:
-            self._about.discard(each.worker)
-        elif not each.reason and each.worker in self._about:
-            self.found.append(each)
-            if each.what in _OVER:
-                self._about.discard(each.worker)
-        return bool(self._about)
+def withheld_of(held: Withheld, settings: Mapping[str, Setting], unix_ns: int, at_most: str = "") -> Event:
+    """What is withheld; `at_most`: that it was more before."""
+    event = event_of(held.because, settings, unix_ns=unix_ns, worker=None, what=WITHHELD, text=_wanted(held) + at_most)
+    return replace(event, want=held.want)
 
 
 def event_of(  # noqa: PLR0913 - what an event consists of

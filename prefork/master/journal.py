@@ -21,21 +21,11 @@ import time
 from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any, Final
 
-from prefork import wire
 from prefork.errors import ConfigError
 from prefork.journal.codec import Encoder
 from prefork.journal.entries import Key, Note
-from prefork.master.facts import (
-    Asked,
-    MoldExited,
-    MoldSaid,
-    Signalled,
-    WorkerExited,
-    WorkerSaid,
-    WorkerUnborn,
-    signal_name,
-)
-from prefork.master.orders import ORDERS
+from prefork.master.notes import note_of
+from prefork.policy.memory import Memory
 from prefork.policy.model import Spawn
 from prefork.policy.units import NS
 from prefork.version import VERSION
@@ -47,7 +37,7 @@ if TYPE_CHECKING:
     from prefork.config import JournalConfig
     from prefork.master.facts import Fact, Performed
     from prefork.policy.config import PoolConfig
-    from prefork.policy.memory import Memory, Plan
+    from prefork.policy.memory import Plan
     from prefork.policy.model import PoolView
 
 _log = logging.getLogger("prefork.master")
@@ -73,6 +63,8 @@ class Journal:
         self._origins = origins
         self._encoder = Encoder()
         self._pool: PoolConfig | None = None
+        self._memory = Memory()
+        """After the last look."""
         self._looks = self._bytes = 0
         self._waiting = bytearray()
         self._dropped = 0
@@ -100,16 +92,19 @@ class Journal:
             self._hear(view.now)
         if self._wants_key(pool):
             self._say()
-            self._pool, self._looks, self._bytes = pool, 0, 0
-            missing, self._not_told = self._not_told, 0
-            config = pool.model_dump(mode="json")
-            key = Key(time.time_ns(), view.now, config, self._origins(), memory, missing, VERSION)
-            self._send([self._encoder.key(key)])
+            self._key(pool, memory, view.now)
+        self._memory = plan.memory
         self._looks += 1
         self._kept.append((view, plan))
         alone, self._looked_at = view.now - self._looked_at > TOGETHER, view.now
         if plan.decisions or alone or len(self._kept) == MOST_KEPT:
             self._say()
+
+    def _key(self, pool: PoolConfig, memory: Memory, now: int) -> None:
+        self._pool, self._looks, self._bytes = pool, 0, 0
+        missing, self._not_told = self._not_told, 0
+        config = pool.model_dump(mode="json")
+        self._send([self._encoder.key(Key(time.time_ns(), now, config, self._origins(), memory, missing, VERSION))])
 
     def performed(self, done: Performed) -> None:
         """A birth gets its number only when it is ordered."""
@@ -118,26 +113,9 @@ class Journal:
 
     def learned(self, fact: Fact, now: int) -> None:
         """What came of a decision, or befell a process."""
-        match fact:
-            case WorkerExited(worker):
-                held = f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
-                text = fact.how + (held if fact.lost else "")
-                note = Note(now, "ended", worker, text, fact.dump)
-            case WorkerUnborn(worker):
-                note = Note(now, "unborn", worker, fact.how)
-            case WorkerSaid(worker, wire.Failed(text, frames)):
-                note = Note(now, "failed", worker, text, frames)
-            case MoldSaid(generation, wire.MoldFailed(text, frames)):
-                note = Note(now, "mold failed", None, f"generation {generation}: {text}", frames)
-            case MoldExited(generation, how):
-                note = Note(now, "mold ended", None, f"generation {generation}: {how}")
-            case Signalled(signum):
-                note = Note(now, "told", None, signal_name(signum))
-            case Asked(_, command, args) if command in ORDERS:
-                note = Note(now, "told", None, " ".join(map(str, [command, *args.values()])))
-            case _:
-                return
-        self.note(note)
+        note = note_of(fact, now)
+        if note is not None:
+            self.note(note)
 
     def note(self, note: Note) -> None:
         """Something that came of a decision, or that others saw."""
@@ -154,6 +132,9 @@ class Journal:
     def close(self) -> None:
         """Let the scribe write what there is, for a while; then nothing of it is left running."""
         self._say()
+        self._hear(self._heard_at)
+        if self._not_told and self._pool is not None and len(self._waiting) < BACKLOG // 2:
+            self._key(self._pool, self._memory, self._looked_at)  # else nobody would tell that something is missing
         self._scribe.settimeout(_PATIENCE_S)
         if self._open:
             with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import log
 from prefork.errors import ConfigError, PreforkError
+from prefork.master.backoff import BackoffWatch
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
 from prefork.master.family import Family
@@ -105,9 +106,9 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             origins=setup.origins,
         )
         queries = {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
-        orders = Orders(board, lambda: _checked(setup.reload()), queries)
+        orders = Orders(board, lambda: _read_again(setup, shadow), queries)
         kernel.control = _control(config, kernel)
-        witnesses: list[Witness] = [each for each in (journal, shadow) if each is not None]
+        witnesses: list[Witness] = [each for each in (journal, shadow, BackoffWatch()) if each is not None]
         Loop(kernel, board, effects, orders, reporter, witnesses=witnesses).run()
         if board.generation:
             _log.info("stopped")
@@ -124,7 +125,21 @@ def _shadow(config: ServerConfig, setup: Setup, journal: Journal | None) -> Shad
     if config.shadow is None:
         return None
     file = str(config.shadow)
-    return Shadow(file, setup.policy_of(file), journal.note if journal is not None else lambda _: None)
+    candidate = setup.policy_of(file)
+    if candidate == config.pool:
+        _log.warning("shadow %s: its [pool] is the pool's own, so it decides nothing otherwise", file)
+    return Shadow(file, candidate, journal.note if journal is not None else lambda _: None)
+
+
+def _read_again(setup: Setup, shadow: Shadow | None) -> ServerConfig:
+    """Config and candidate at a reload. A candidate that can't be read keeps nobody from reloading."""
+    config = _checked(setup.reload())
+    if shadow is not None:
+        try:
+            shadow.take(setup.policy_of(shadow.file))
+        except PreforkError as error:
+            _log.warning("reload: the shadow goes on as it was: %s", error)
+    return config
 
 
 def _checked(config: ServerConfig) -> ServerConfig:

@@ -147,7 +147,16 @@ class WorkerProcess(Process):
         """What faulthandler wrote, at most 64 KiB; the file is closed afterwards."""
         text = os.pread(self.dump, _DUMP_LIMIT, 0).decode("utf-8", "replace")
         os.close(self.dump)
-        return text
+        return once(text)
+
+
+def once(dump: str) -> str:
+    """Of a worker that was told to dump and then to abort: the second stack, only where it is another."""
+    first, fatal, second = dump.partition("Fatal Python error: ")
+    why, _, stack = second.partition("\n\n")
+    if not fatal or stack.partition("\n\n")[0].strip() != first.strip():
+        return dump
+    return f"{first.rstrip()}\n\n{fatal}{why}, at the same lines\n" + stack.partition("\n\n")[2]
 
 
 def start_mold(channel: socket.socket) -> int:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
+from prefork.master.notes import LastNotes
 from prefork.master.scoreboard import HISTORY
 from prefork.master.totals import totals_at
 from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
@@ -97,6 +98,7 @@ class Reporter:
         self._urls = [listener.url for listener in board.config.listen]
         self._announce = announce
         self._fold = Folder()
+        self._notes = LastNotes()
         self._ends: dict[int, str] = {}
         """How the workers ended that the shown decisions name."""
         self._traceback = "", 0
@@ -124,6 +126,7 @@ class Reporter:
 
     def learned(self, fact: Fact, now: int) -> None:
         """One line for each fact that an operator would want to have seen."""
+        self._notes.learned(fact, now)
         match fact:
             case WorkerExited():
                 self._worker_ended(fact, now)
@@ -180,7 +183,7 @@ class Reporter:
         age = (now - worker.forked_at) / 1e9
         text = f"worker {fact.worker} ended: {fact.how}, {worker.ordered or 'not ordered'}, after {age:.1f} s"
         if fact.lost:
-            text += f", with {fact.lost} sessions"
+            text += f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
         self._ends[fact.worker] = fact.how
         if len(self._ends) > 2 * HISTORY:
             self._forget_ends()
@@ -218,16 +221,7 @@ class Reporter:
             "workers": workers,
             "shadow": self._shadow.status(now) if self._shadow is not None else None,
             "decisions": self._decision_rows(now),
-            "withheld": [
-                {
-                    "pool": POOL,
-                    "want": each.want,
-                    "count": each.count,
-                    "reason": each.because.reason,
-                    "figures": dict(each.because.figures),
-                }
-                for each in board.withheld
-            ],
+            "withheld": self._withheld_rows(),
         }
 
     def view(self) -> dict[str, Any]:
@@ -235,12 +229,15 @@ class Reporter:
         return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
 
     def policy(self) -> dict[str, Any]:
-        """The [pool] table in force, where each of its settings comes from, and the journal's folder."""
-        board = self._board
+        """The [pool] table in force, where its settings come from, the journal's folder; what is remembered."""
+        board, now = self._board, self._kernel.now()
         return {
             "config": board.pool.model_dump(mode="json"),
             "origins": self._origins(board.config),
             "journal": self._journal.path if self._journal is not None else None,
+            "decisions": self._decision_rows(now),
+            "withheld": self._withheld_rows(),
+            "notes": self._notes.rows(now),
         }
 
     def _master_row(self, workers: list[dict[str, Any]], now: int) -> dict[str, Any]:
@@ -334,6 +331,18 @@ class Reporter:
             for done, worker in shown
         ]
 
+    def _withheld_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "pool": POOL,
+                "want": each.want,
+                "count": each.count,
+                "reason": each.because.reason,
+                "figures": dict(each.because.figures),
+            }
+            for each in self._board.withheld
+        ]
+
     def _forget_ends(self) -> None:
         named = {_worker_of(done) for done in self._board.history}
         self._ends = {worker: how for worker, how in self._ends.items() if worker in named}
@@ -367,7 +376,8 @@ def _worker_of(done: Performed) -> WorkerId | None:
 def _told(because: Because, at: int) -> str:
     """The figures for people: a unit stands with the value, not in the name."""
     return " ".join(
-        f"{name.removesuffix('_ns').removesuffix('_bytes')}={show(name, value, at)}" for name, value in because.figures
+        f"{name.removesuffix('_ns').removesuffix('_bytes').removesuffix('_micro')}={show(name, value, at)}"
+        for name, value in because.figures
     )
 
 

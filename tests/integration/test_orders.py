@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     Start = Callable[..., LivePool]
 
+RELOADED = (
+    "reload: generation {} has imported the app; workers of older ones go as its own are ready: see `prefork status`"
+)
+
 
 def typed(pool: LivePool, *argv: str) -> tuple[int, str]:
     """Exit code, and what was said on either stream."""
@@ -101,7 +105,7 @@ def test_drain_ends_one_worker_after_its_sessions_and_another_takes_its_place(pr
 def test_reload_tells_when_the_new_generation_is_ready(prefork_pool: Start) -> None:
     pool = prefork_pool(Echo, pool=static(2))
     code, said = typed(pool, "reload")
-    assert (code, said) == (0, "reload: generation 2 is ready; the workers of older ones are being replaced")
+    assert (code, said) == (0, RELOADED.format(2))
 
 
 def test_a_reload_during_an_import_waits_for_a_generation_of_its_own(prefork_pool: Start, tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_a_reload_during_an_import_waits_for_a_generation_of_its_own(prefork_poo
     pool.ask("reload")
     pool.wait_for(lambda view: any(mold.generation == 2 for mold in view.molds))
     code, said = typed(pool, "reload")
-    assert (code, said) == (0, "reload: generation 3 is ready; the workers of older ones are being replaced")
+    assert (code, said) == (0, RELOADED.format(3))
 
 
 def test_the_operators_scale_survives_a_reload(prefork_pool: Start) -> None:

@@ -128,3 +128,11 @@ def test_a_line_that_is_missing_ends_the_stretch_and_the_next_key_begins_another
     found = looks(lost)
     assert found == [*recorder.looks[:19], *recorder.looks[50:]]
     assert replay(decoded(lost)).same_decisions()
+
+
+def test_a_wish_that_stands_is_a_difference_once() -> None:
+    name = "a flash crowd, and all that goes wrong"
+    config, lines = RUNS[name][0], recorded(name).lines
+    other = replay(decoded(lines), config.model_copy(update={"min_workers": 30, "max_workers": 60}))
+    births = sum(each.kind == "spawn" for one in other.differences for each in one.now_is)
+    assert 0 < births <= other.replayed < 2 * other.decisions + 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def test_where_nothing_is_good_enough_the_nearest_is_told_and_the_exit_code_is_3
     assert done.code == 3
     assert done.err == ("prefork: tune: no setting keeps 0% over 50ms and 60 flaps an hour: the nearest is marked\n")
     assert "<- nearest to 0% over 50ms and 60 flaps an hour" in done.out
+    assert re.search(r"the marked one reached its max_workers \(\d\): with more, fewer may wait\n", done.out)
     assert pasted(done).startswith("[pool]\nmin_workers = ")
 
 

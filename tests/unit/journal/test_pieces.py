@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.journal.codec import Encoder, JournalError
-from prefork.journal.entries import Key, Note
+from prefork.journal.entries import Gap, Key, Note
 from prefork.journal.pieces import Pieces, pieces_in, read
+from prefork.journal.replaying import replay
 from prefork.policy.config import PoolConfig
+from prefork.policy.engine import decide
 from prefork.policy.memory import Memory
+from prefork.policy.model import PoolView
+from prefork.policy.units import NS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +45,11 @@ def test_what_is_flushed_is_read_while_the_piece_is_open(tmp_path: Path) -> None
     pieces.write(note(1))
     pieces.flush()
     pieces.write(note(2))
-    assert not [*read(tmp_path)][2:]
+    assert [type(each) for each in read(tmp_path)] == [Key, Note, Gap]
+    assert not [*read(tmp_path)][2].damage  # type: ignore[union-attr]
     assert notes(tmp_path) == [1]
     pieces.close()
+    assert gaps(tmp_path) == []
     assert notes(tmp_path) == [1, 2]
 
 
@@ -87,6 +93,83 @@ def test_a_piece_without_a_key_is_bounded_and_the_next_key_goes_on(tmp_path: Pat
     pieces.write(note(1001))
     pieces.close()
     assert notes(tmp_path)[-1] == 1001
+
+
+def looks(count: int) -> list[bytes]:
+    """A key, and so many looks after it, a second apart."""
+    encoder, memory = Encoder(), Memory()
+    lines = [encoder.key(Key(NS, 0, CONFIG, {}, memory))]
+    for at in range(count):
+        plan = decide(PoolConfig(), view := PoolView(at * NS, 1, 1), memory)
+        memory = plan.memory
+        lines.append(encoder.look(view, plan))
+    return [line.encode() for line in lines]
+
+
+def written(folder: Path, *pieces: list[bytes]) -> list[Path]:
+    """A piece of each."""
+    for lines in pieces:
+        each = Pieces(folder, 1 << 20)
+        for line in lines:
+            each.write(line)
+        each.close()
+    return pieces_in(folder)
+
+
+def gaps(folder: Path) -> list[Gap]:
+    return [entry for entry in read(folder) if isinstance(entry, Gap)]
+
+
+def test_an_entry_that_is_missing_is_told_with_what_can_not_be_told_after_it(tmp_path: Path) -> None:
+    whole = looks(20)
+    written(tmp_path, [*whole[:6], *whole[7:]], whole)
+    assert gaps(tmp_path) == [Gap("an entry is missing", 5 * NS, 14)]
+    again = replay(read(tmp_path))
+    assert (again.looks, again.gaps) == (25, gaps(tmp_path))
+    assert not again.different
+    assert not again.same_decisions()
+
+
+def test_a_line_that_is_none_is_told_and_the_next_key_goes_on(tmp_path: Path) -> None:
+    whole = looks(20)
+    written(tmp_path, [*whole[:6], b"nonsense", *whole[7:]], whole)
+    assert gaps(tmp_path) == [Gap("no entry of a journal: 'nonsense'", 5 * NS, 14)]
+
+
+@pytest.mark.parametrize("cut", ["short", "overwritten"])
+def test_a_piece_that_is_damaged_is_told_and_the_next_one_goes_on(tmp_path: Path, cut: str) -> None:
+    first, _ = written(tmp_path, [*looks(20), note(1), note(2), note(3)], looks(3))
+    raw = first.read_bytes()
+    first.write_bytes(raw[:-150] if cut == "short" else raw[:-150] + b"\xff" * 150)
+    (gap,) = gaps(tmp_path)
+    assert gap.damage
+    assert gap.what.startswith("00000001.jsonl.gz")
+    assert sum(isinstance(entry, Key) for entry in read(tmp_path)) == 2
+
+
+def test_a_piece_that_is_gone_is_told(tmp_path: Path) -> None:
+    written(tmp_path, looks(2), looks(2), looks(2))[1].unlink()
+    assert gaps(tmp_path) == [Gap("there is no piece before 00000003.jsonl.gz", 2 * NS, 0)]
+
+
+def test_what_could_not_be_written_is_counted_though_the_journal_begins_after_it(tmp_path: Path) -> None:
+    encoder = Encoder()
+    lines = [encoder.key(Key(at, at, CONFIG, {}, Memory(), 16)).encode() for at in (1, 2)]
+    written(tmp_path, lines[1:])
+    assert [entry.dropped for entry in read(tmp_path) if isinstance(entry, Key)] == [32]
+
+
+def test_a_disk_without_room_leaves_no_empty_piece(tmp_path: Path) -> None:
+    pieces = Pieces(tmp_path, 1 << 20)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        pieces.write(key(0))
+        pieces.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert pieces.lost == 1
+    assert pieces_in(tmp_path) == []
 
 
 def test_a_later_run_goes_on_where_the_earlier_one_ended(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from prefork.journal.traffic import sessions_of
 from prefork.policy.config import PoolConfig, SpareSizing
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory
-from prefork.policy.model import PoolView
+from prefork.policy.model import Phase, PoolView, WorkerId, WorkerView
 from prefork.policy.units import NS
 from prefork.simulation import Exponential, Flash, Host, Poisson, Recorded, Traffic, simulate
 
@@ -72,3 +72,15 @@ def test_two_pools_one_after_another_are_the_load_of_both() -> None:
 def test_nobody_came() -> None:
     assert sessions_of([]) == []
     assert sessions_of([Look(PoolView(now=5, seed=1, generation=1), (), (), None)]) == []
+
+
+def test_whom_a_worker_accepted_right_before_it_died_is_there() -> None:
+    one = WorkerView(WorkerId(1), 1, Phase.SERVING, 0, ready_at=0)
+    views = [
+        PoolView(NS, 1, 1, (one,)),
+        PoolView(2 * NS, 1, 1, (one._replace(accepted=1, sessions=1),), arrivals=1),
+        PoolView(3 * NS, 1, 1, (), arrivals=3, held_ns=2 * NS),
+    ]
+    played = sessions_of([Look(view, (), (), None) for view in views])
+    assert [each.at for each in played] == [NS, 2 * NS, 2 * NS]
+    assert [each.length for each in played] == [NS, NS // 2, NS // 2]

@@ -55,3 +55,14 @@ def test_what_is_kept_goes_before_what_comes_next(tmp_path: Path) -> None:
     entries = [*read(tmp_path)]
     assert [type(each) for each in entries] == [Key, *[Look] * 3 * MOST_KEPT, Note, Look, Look, Key, Look]
     assert ended in entries
+
+
+def test_what_is_missing_at_the_end_is_told_by_a_last_key(tmp_path: Path) -> None:
+    journal = Journal(JournalConfig(path=tmp_path), dict)
+    plan = decide(POOL, view := PoolView(1, 1, 1), Memory())
+    journal.looked(POOL, Memory(), view, plan)
+    journal._not_told = 3  # as if the scribe had said so since
+    journal.close()
+    assert [entry.dropped for entry in read(tmp_path) if isinstance(entry, Key)] == [0, 3]
+    again = replay(read(tmp_path))
+    assert (again.dropped, again.gaps) == (3, [])

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from prefork import wire
-from prefork.master.facts import WorkerSaid
-from prefork.master.reporter import Folder
+from prefork.master.facts import WorkerExited, WorkerSaid
+from prefork.master.reporter import Folder, _told
 from prefork.master.scoreboard import HISTORY
-from prefork.policy.model import WorkerId
+from prefork.policy.model import Because, Reason, WorkerId
 from tests.unit.master.master import FakeMaster
 
 if TYPE_CHECKING:
@@ -58,3 +58,13 @@ def test_how_workers_ended_is_known_as_long_as_a_decision_shows_it_and_no_longer
     master.run(501)
     assert 100 < len(master.reporter._ends) <= 2 * HISTORY
     assert master.reporter._decision_rows(0)[-1]["outcome"] == "exit code 1"
+
+
+def test_a_unit_stands_with_the_value_and_one_session_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    because = Because(Reason.DEMAND, (("need", 2), ("arrivals_micro", 24_500_000), ("session_ns", 31 * SECOND)))
+    assert _told(because, 0) == "need=2 arrivals=24.5 session=31s"
+    master = FakeMaster(min_workers=1)
+    ended = WorkerExited(WorkerId(1), 3, None, lost=1)
+    master.kernel.after(SECOND, lambda: master.reporter.learned(ended, SECOND))
+    master.run(2)
+    assert any(record.getMessage().endswith(", with 1 session") for record in caplog.records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from prefork.master.loop import Loop
 from prefork.master.shadow import Shadow
 from prefork.policy.config import PoolConfig
-from prefork.policy.model import WorkerId
+from prefork.policy.memory import Memory, Plan
+from prefork.policy.model import MoldPhase, MoldView, Phase, PoolView, WorkerId, WorkerView
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
@@ -79,7 +81,32 @@ def test_the_same_policy_differs_nowhere() -> None:
 def test_what_it_wants_and_does_not_get_is_told_once() -> None:
     notes: list[Note] = []
     called(Shadow("candidate.toml", CANDIDATES["another size"], notes.append))
-    births = [
-        note.text for note in notes if note.text.startswith("would spawn 4 (start)") or "spawn 6 (start)" in note.text
-    ]
+    births = [note.text for note in notes if re.match(r"would spawn \d \(start: [^;]*start_workers 6", note.text)]
     assert len(births) == 1
+
+
+def test_a_wish_that_grows_is_told_again_with_its_figures_and_one_that_is_granted_is_not() -> None:
+    notes: list[Note] = []
+    shadow = Shadow("candidate.toml", PoolConfig(max_workers=50, max_sessions=1), notes.append)
+    nothing = Plan((), (), None, Memory())
+    for now, queue in enumerate([0, 2, 2, 40, 40, 41]):
+        worker = WorkerView(WorkerId(1), 1, Phase.SERVING, 0, sessions=1, ready_at=0, heard_at=SECOND, full=True)
+        mold = MoldView(1, MoldPhase.READY, 0)
+        view = PoolView(SECOND + now, 1, 1, (worker,), (mold,), queue=queue, arrivals=queue)
+        shadow.looked(PoolConfig(), Memory(), view, nothing)
+    grown = [note.text for note in notes if " by now (demand: need " in note.text]
+    assert 0 < len(grown) < 4
+
+
+def test_a_candidate_that_has_changed_is_tried_from_the_reload_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    shadow = Shadow("candidate.toml", CANDIDATES["nobody"], lambda _: None)
+    view = PoolView(SECOND, 1, 1, (), (MoldView(1, MoldPhase.READY, 0),))
+    shadow.looked(PoolConfig(), Memory(), view, Plan((), (), None, Memory()))
+    assert shadow.status(0)["decisions"] == {}
+    shadow.take(CANDIDATES["nobody"])
+    assert not caplog.records
+    shadow.take(CANDIDATES["another size"])
+    assert caplog.records[-1].getMessage() == "shadow candidate.toml: it has changed, and is tried from now on"
+    shadow.looked(PoolConfig(), Memory(), view, Plan((), (), None, Memory()))
+    assert shadow.status(0)["decisions"] == {"spawn start": 6}
