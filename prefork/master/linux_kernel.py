@@ -254,13 +254,15 @@ class LinuxKernel:
         return starved_ns(self.pid(worker))
 
     def _worker_said(self, worker: WorkerId) -> None:
-        process = self._workers[worker]
+        process, awaited = self._workers[worker], worker in self._unborn
         for record in self._records(process, wire.FROM_WORKER):
             if isinstance(record, wire.Born) and not self._know(worker, process, record.pid):
                 break
             self._facts.append(WorkerSaid(worker, record))
         if not process.channel_open and process.pid is None and worker in self._unborn:
             self._forget_unborn(worker, errno.ECHILD if process.mold.is_going else 0)
+        elif awaited:
+            self._look_again()  # it may have ended already, but not before what it said
 
     def _know(self, worker: WorkerId, process: WorkerProcess, pid: int) -> bool:
         if worker not in self._unborn:
@@ -276,7 +278,6 @@ class LinuxKernel:
         self.watch(process.pidfd, select.EPOLLIN, lambda _mask: self._worker_ended(worker))
         if process.doomed:
             process.signal(signal.SIGKILL)
-        self._look_again()
         return True
 
     def _worker_ended(self, worker: WorkerId) -> None:

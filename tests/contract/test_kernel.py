@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -348,6 +349,34 @@ def test_a_killed_worker_is_reaped_with_its_signal(world: World) -> None:
     kernel = with_worker(world)
     kernel.signal(ONE, signal.SIGKILL)
     assert until(kernel, WorkerExited) == WorkerExited(ONE, None, signal.SIGKILL)
+
+
+def test_workers_that_have_ended_when_they_are_first_heard_of_have_said_why() -> None:
+    with real_world() as world:
+        kernel = with_mold(world, app="tests.apps.hooks:cannot_start")
+        before = zombies()
+        for number in range(1, 9):
+            kernel.fork(WorkerId(number), 1, {})
+        deadline = kernel.now() + 10 * SECOND
+        while zombies() < before + 8:
+            assert kernel.now() < deadline
+        seen: list[Fact] = []
+        for _ in range(8):
+            until(kernel, WorkerExited, seen)
+    for number in range(1, 9):
+        own = [fact for fact in seen if getattr(fact, "worker", None) == number]
+        assert [type(fact.record if isinstance(fact, WorkerSaid) else fact) for fact in own] == [
+            wire.Born,
+            wire.Failed,
+            WorkerExited,
+        ]
+
+
+def zombies() -> int:
+    """Children that have ended and aren't reaped."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in children]
+    return sum(stat.rpartition(")")[2].split()[0] == "Z" for stat in stats)
 
 
 def test_a_slot_is_used_again_after_its_worker(world: World) -> None:
