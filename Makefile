@@ -50,7 +50,7 @@ coverage: setup
 	$(RUN)/coverage report
 
 tests: setup system
-	$(RUN)/python -m pytest --numprocesses $$((2 * $$(nproc))) --dist worksteal  # two a core: they wait a lot
+	$(RUN)/python -m pytest --numprocesses $$((1 + $$(nproc))) --dist worksteal  # one more than cores: they wait at times
 
 test-all:
 	@for version in 3.11 3.12 3.13; do \
