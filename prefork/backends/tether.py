@@ -12,18 +12,17 @@ for a thread that a session has blocked.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import resource
 import signal
 import time
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prefork import wire
 from prefork.backends.gate import Gate
 from prefork.backends.timers import NEVER
+from prefork.backends.wakeup import Wakeup
 
 if TYPE_CHECKING:
     import socket
@@ -89,12 +88,9 @@ class Tether:
         "_ring_at",
         "_rung_at",
         "_rung_rss",
-        "_signals",
-        "_sleeps",
         "_statm",
         "_turn_at",
         "_wakeup",
-        "_waking",
         "channel",
         "drain_by",
         "gate",
@@ -125,21 +121,16 @@ class Tether:
         self._outbox: list[bytes] = []
         self._overdue = False
         self._published = (0, 0)
-        self._signals: set[int] = set()
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self.wakeup_fd, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        """`wakeup_fd`: readable when a signal came, or `wake` was called; then call `signalled`."""
-        self._waking = Lock()
-        self._sleeps = True
-        """Nobody has woken the loop since its last turn. In a turn nobody needs to: it looks again before it waits."""
+        self._wakeup = Wakeup()
+        self.wakeup_fd = self._wakeup.fd
+        """Readable when a signal came, or `wake` was called; then call `signalled`."""
 
     # -- birth and death -------------------------------------------------------------------------------------------
 
     def ready(self) -> None:
         """Obey signals, take the first look at the slot, beat, and tell the master that this loop can accept."""
-        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
-        for signum in _REQUESTS:
-            signal.signal(signum, self._caught)
+        self._wakeup.catch(_REQUESTS)
         for signum in _IGNORED:
             signal.signal(signum, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -152,11 +143,8 @@ class Tether:
 
     def close(self) -> None:
         """Close what the tether opened; the interval timer stays armed, for what runs after the loop may hang."""
-        signal.set_wakeup_fd(-1)
-        with self._waking:  # or a thread would write into whatever has the number next
-            wakeup, self._wakeup = self._wakeup, -1
-        for fd in (self._statm, self.wakeup_fd, wakeup):
-            os.close(fd)
+        self._wakeup.close()
+        os.close(self._statm)
 
     @property
     def seconds_left(self) -> float:
@@ -178,7 +166,7 @@ class Tether:
 
     def turn_began(self, now: int) -> None:
         """The loop woke."""
-        self._sleeps = False
+        self._wakeup.sleeps = False
         self._turn_at = now
         slot = self.slot
         slot[_HEARTBEAT] = now
@@ -190,7 +178,7 @@ class Tether:
         slot = self.slot
         slot[_BUSY] = self._busy
         slot[_TURN_AT] = 0
-        self._sleeps = True
+        self._wakeup.sleeps = True
         if self._outbox:
             self._send()
             self._plan()
@@ -304,23 +292,13 @@ class Tether:
 
     def wake(self) -> None:
         """Make the loop turn, where it waits; from any thread, at any time."""
-        if self._sleeps:
-            self._sleeps = False
-            with self._waking, contextlib.suppress(BlockingIOError):  # bytes enough wait there
-                if self._wakeup >= 0:
-                    os.write(self._wakeup, b"\0")
+        self._wakeup.wake()
 
     def signalled(self) -> None:
         """Turn the signals that came into requests; how many came of one kind doesn't matter."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.wakeup_fd, 4096)  # what is left of more makes another turn
-        came, self._signals = self._signals, set()
-        for signum in sorted(came):
+        for signum in self._wakeup.take():
             self._say(_REQUESTS[signal.Signals(signum)])
         self._plan()
-
-    def _caught(self, signum: int, _frame: Any) -> None:  # noqa: ANN401 - Python's own signature
-        self._signals.add(signum)
 
     def _orphan(self, now: int) -> None:
         self.orphaned = True
@@ -382,7 +360,7 @@ class Tether:
         slot[wire.RSS] = rss = int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
         slot[wire.CPU] = time.process_time_ns()
         self._beat_at = now + settings.heartbeat_interval_ns
-        if self._signals:  # their byte in the pipe was lost
+        if self._wakeup.came:  # their byte in the pipe was lost
             self.signalled()
         self._weigh(rss)
         self._look(now)

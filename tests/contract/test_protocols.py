@@ -13,6 +13,7 @@ import pytest
 from prefork import App, wire
 from prefork.testing.contract import Workers, note
 from prefork.testing.contract.accept_clauses import AcceptClauses
+from prefork.testing.contract.beat_clauses import BeatClauses
 from prefork.testing.contract.harness import MS
 from prefork.testing.contract.life_clauses import LifeClauses
 from prefork.testing.contract.tls_client import certificates
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from prefork.tls import TlsSettings
 
 
-class ProtocolClauses(LifeClauses, AcceptClauses):
+class ProtocolClauses(LifeClauses, BeatClauses, AcceptClauses):
     """In their own words, where a Session is told how many seconds are left."""
 
     loop: ClassVar[str]

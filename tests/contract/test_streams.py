@@ -11,6 +11,7 @@ import pytest
 from prefork import App, wire
 from prefork.testing.contract import Workers, note
 from prefork.testing.contract.accept_clauses import AcceptClauses
+from prefork.testing.contract.beat_clauses import BeatClauses
 from prefork.testing.contract.harness import MS
 from prefork.testing.contract.life_clauses import LifeClauses
 from prefork.testing.contract.waiting import until
@@ -70,7 +71,7 @@ async def refused_after_a_reset(reader: asyncio.StreamReader, _writer: asyncio.S
         raise ConnectionRefusedError("database") from None
 
 
-class StreamClauses(LifeClauses, AcceptClauses):
+class StreamClauses(LifeClauses, BeatClauses, AcceptClauses):
     """In their own words, where a Session is told how many seconds are left."""
 
     backend: ClassVar[str] = "asyncio"

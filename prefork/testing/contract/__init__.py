@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from prefork.testing.contract.accept_clauses import AcceptClauses
+from prefork.testing.contract.beat_clauses import BeatClauses
 from prefork.testing.contract.client import Client
 from prefork.testing.contract.conn_clauses import AppClauses, ConnClauses
 from prefork.testing.contract.coroutine_clauses import CoroutineClauses
@@ -50,7 +51,15 @@ class _Suite:
 
 
 class BackendContract(
-    _Suite, LifeClauses, AcceptClauses, SessionClauses, StreamClauses, ConnClauses, AppClauses, CoroutineClauses
+    _Suite,
+    LifeClauses,
+    BeatClauses,
+    AcceptClauses,
+    SessionClauses,
+    StreamClauses,
+    ConnClauses,
+    AppClauses,
+    CoroutineClauses,
 ):
     """What a loop must keep. A subclass names the loop; it may have tests of its own that take `start`."""
 
