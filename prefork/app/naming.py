@@ -14,9 +14,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from prefork.app.frames import calling_file, joined, own_frames
 from prefork.errors import AppError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MADE = re.compile(r"([^()]+)\((.+)\)")
 _imported: list[str] = []
@@ -78,7 +82,7 @@ def _attribute(name: str, owner: object, part: str) -> object:
     try:
         value: object = getattr(owner, part)
     except AttributeError:
-        cure = _did_you_mean(part, [each for each in dir(owner) if not each.startswith("__")])
+        cure = did_you_mean(part, [each for each in dir(owner) if not each.startswith("__")])
         if _is_made_by_main(owner, part):
             cure = ", where it is imported: move it above `if __name__ == '__main__':`"
         what = "the module" if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)!s:.60}"
@@ -116,17 +120,18 @@ def _beside(module: str) -> str:
     return f"; for a file, write '{file}:…'" if file.is_file() else ""
 
 
-def _did_you_mean(wrong: str, names: list[str]) -> str:
+def did_you_mean(wrong: str, names: Iterable[str]) -> str:
+    """The cure at the end of a line about a name that isn't known; nothing where none is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - for a mistake alone
 
-    close = get_close_matches(wrong, names, n=1)
+    close = get_close_matches(wrong, list(names), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _import_file(name: str, path: Path) -> ModuleType:
     path = path.absolute()
     if not path.is_file():
-        cure = _did_you_mean(path.name, sorted(each.name for each in path.parent.glob("*.py")))
+        cure = did_you_mean(path.name, sorted(each.name for each in path.parent.glob("*.py")))
         raise AppError(f"app {name!r}: no such file: {path}{cure}")
     folder = str(path.parent)
     if sys.path[:1] != [folder]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
+from prefork.app.naming import did_you_mean
 from prefork.backends import contract
 from prefork.errors import ConfigError
 
@@ -121,10 +122,7 @@ def cannot_run(name: str, style: str, can: Sequence[str]) -> str:
 
 def unknown(name: str, known: Sequence[str]) -> str:
     """The end of the line about a backend that isn't installed, where those of `known` are."""
-    from difflib import get_close_matches  # noqa: PLC0415 - for a name that is not known
-
-    close = get_close_matches(name, known, n=1)
-    cure = f"; did you mean {close[0]!r}?" if close else ""
+    cure = did_you_mean(name, known)
     if name == "uvloop":
         cure = "; say backend = 'asyncio', which runs on uvloop where prefork[uvloop] is installed"
     return (

@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import logging
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
+from prefork.app.naming import did_you_mean
 from prefork.backends.options import fits, hints_of, in_words
 from prefork.errors import ConfigError
 
@@ -45,8 +45,7 @@ def check_settings(given: Mapping[str, Any]) -> None:
         if name in _OURS:
             raise ValueError(f"uvicorn.{name} is for prefork to set: leave it out")
         if name not in kinds:
-            close = get_close_matches(name, kinds.keys() - _OURS, n=1)
-            cure = f"; did you mean {close[0]!r}?" if close else ""
+            cure = did_you_mean(name, kinds.keys() - _OURS)
             raise ValueError(f"uvicorn.{name}: uvicorn has no such setting{cure}")
         _check_value(name, value, kinds[name])
 

@@ -77,6 +77,11 @@ class WorkerExited(NamedTuple):
         end = f"exit code {self.code}" if self.signal is None else signal_name(self.signal)
         return f"{end}, out of memory" if self.oom else end
 
+    @property
+    def losses(self) -> str:
+        """What comes behind that: `, with 2 sessions`; empty where it held none."""
+        return f", with {self.lost} session{'' if self.lost == 1 else 's'}" if self.lost else ""
+
 
 class MoldSaid(NamedTuple):
     """A mold's record."""

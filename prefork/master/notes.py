@@ -32,8 +32,7 @@ def note_of(fact: Fact, now: int) -> Note | None:
     found: tuple[Any, ...]
     match fact:
         case WorkerExited(worker):
-            held = f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
-            found = "ended", worker, fact.how + (held if fact.lost else ""), fact.dump
+            found = "ended", worker, fact.how + fact.losses, fact.dump
         case WorkerUnborn(worker):
             found = "unborn", worker, fact.how
         case WorkerSaid(worker, wire.Failed(text, frames)):

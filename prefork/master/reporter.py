@@ -181,9 +181,8 @@ class Reporter:
             return
         ordered = worker.ordered is not None
         age = (now - worker.forked_at) / 1e9
-        text = f"worker {fact.worker} ended: {fact.how}, {worker.ordered or 'not ordered'}, after {age:.1f} s"
-        if fact.lost:
-            text += f", with {fact.lost} session" + ("" if fact.lost == 1 else "s")
+        ordered_by = worker.ordered or "not ordered"
+        text = f"worker {fact.worker} ended: {fact.how}, {ordered_by}, after {age:.1f} s{fact.losses}"
         self._ends[fact.worker] = fact.how
         if len(self._ends) > 2 * HISTORY:
             self._forget_ends()
