@@ -5,12 +5,12 @@ A field's text is its documentation: the reference, `prefork schema` and `--help
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from prefork.address import Address, TcpAddress, parse_address
-from prefork.policy.config import PoolConfig, Size, Timeout
+from prefork.policy.config import PoolConfig, Size, Table, Timeout
 from prefork.policy.units import size_text
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ MIN_JOURNAL = 2**20
 RESERVED = "reserved for several pools under one master"
 _MADE = re.compile(r"([^()]+)\((.+)\)")
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-
-class _Table(BaseModel):
-    """A table of the config: frozen, unknown keys refused."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 def _canonical(url: str) -> str:
@@ -55,7 +49,7 @@ _File = Annotated[Path, BeforeValidator(_file)]
 _Protocol = Annotated[str, AfterValidator(_protocol)]
 
 
-class TlsConfig(_Table):
+class TlsConfig(Table):
     """TLS on one listener. All files are PEM, and read anew at each reload."""
 
     cert: _File = Field(description="The server's certificate, and behind it those that lead to a root.")
@@ -87,7 +81,7 @@ class TlsConfig(_Table):
         return self
 
 
-class Listener(_Table):
+class Listener(Table):
     """One bound socket."""
 
     url: Annotated[str, AfterValidator(_canonical)] = Field(
@@ -100,16 +94,6 @@ class Listener(_Table):
         description="Most connections that wait to be accepted; net.core.somaxconn caps it.",
     )
     tls: TlsConfig | None = Field(default=None, description="[listen.tls]: sessions exist over TLS alone.")
-
-    @property
-    def address(self) -> Address:
-        """The URL, parsed."""
-        return parse_address(self.url)
-
-    @property
-    def is_for_life(self) -> tuple[str, int, bool]:
-        """What a reload can't change: the socket, and whether TLS is spoken there."""
-        return self.url, self.backlog, self.tls is not None
 
 
 def _as_tables(value: object) -> object:
@@ -127,7 +111,7 @@ def _distinct(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
         raise ValueError('an empty list: say where to listen, such as "tcp://127.0.0.1:10000"')
     seen: set[Address] = set()
     for listener in listeners:
-        address = listener.address
+        address = parse_address(listener.url)
         if address in seen:
             raise ValueError(f"{listener.url!r} is there twice")
         if not isinstance(address, TcpAddress) or address.port:
@@ -182,7 +166,7 @@ def _enough(size: int) -> int:
     return size
 
 
-class JournalConfig(_Table):
+class JournalConfig(Table):
     """What the pool saw and decided, kept: for `prefork why` and `prefork replay`."""
 
     path: Annotated[Path | None, BeforeValidator(_path)] = Field(
@@ -195,7 +179,7 @@ class JournalConfig(_Table):
     )
 
 
-class ServerConfig(_Table):
+class ServerConfig(Table):
     """One instance of prefork: what it serves, where, and how."""
 
     app: Annotated[str, AfterValidator(_app_name)] = Field(

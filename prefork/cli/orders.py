@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from prefork.cli.instances import Config, Control, find
-from prefork.client import Connection
+from prefork.client import ANSWER_TIMEOUT, Connection
 from prefork.errors import AppError, ConfigError, PreforkError
+from prefork.master.reading import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,8 @@ def scale(size: Size, /, *, config: Config = None, control: Control = None) -> i
 def reload(*, config: Config = None, control: Control = None) -> int:
     """Read config and code again; every worker is replaced, no session lost."""
     path = find(config, control)
-    answer = _order(path, "reload")
+    with Connection(path, ANSWER_TIMEOUT + PATIENCE_S) as connection:  # it answers when the config is read
+        answer = connection.ask("reload")
     serving = int(answer["generation"])
     before = int(answer.get("newest", serving))  # one that imports already has not seen what is to be read now
     while True:

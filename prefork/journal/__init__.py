@@ -3,11 +3,48 @@
 from prefork.journal import read, replay
 
 assert replay(read("incidents/2026-11-24")).same_decisions()
+
+Each name is loaded when it is first used: a master and its scribe write, and need nothing of what reads.
 """
 
-from prefork.journal.codec import JournalError
-from prefork.journal.entries import Entry, Gap, Key, Look, Note
-from prefork.journal.pieces import read
-from prefork.journal.replaying import Difference, Replay, replay
+from __future__ import annotations
 
-__all__ = ["Difference", "Entry", "Gap", "JournalError", "Key", "Look", "Note", "Replay", "read", "replay"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefork.journal.codec import JournalError as JournalError
+    from prefork.journal.entries import Entry as Entry
+    from prefork.journal.entries import Gap as Gap
+    from prefork.journal.entries import Key as Key
+    from prefork.journal.entries import Look as Look
+    from prefork.journal.entries import Note as Note
+    from prefork.journal.pieces import read as read
+    from prefork.journal.replaying import Difference as Difference
+    from prefork.journal.replaying import Replay as Replay
+    from prefork.journal.replaying import replay as replay
+
+_HOME = {
+    "Difference": "replaying",
+    "Entry": "entries",
+    "Gap": "entries",
+    "JournalError": "codec",
+    "Key": "entries",
+    "Look": "entries",
+    "Note": "entries",
+    "Replay": "replaying",
+    "read": "pieces",
+    "replay": "replaying",
+}
+
+__all__ = [  # noqa: PLE0604, RUF100 - derived from the table, so that a name is written once
+    *_HOME,
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'prefork.journal' has no attribute {name!r}")
+    value: object = getattr(import_module(f"prefork.journal.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from prefork.errors import ConfigError
 from prefork.journal.entries import VERSION, Entry, Key, Look, Note
 from prefork.policy import model
-from prefork.policy.config import PoolConfig
 from prefork.policy.memory import Memory
 from prefork.policy.model import (
     Because,
@@ -137,6 +136,8 @@ class Decoder:
             raise JournalError(f"it is written in form {version}, and this prefork reads form {VERSION}")
         self._view, self._number = _EMPTY, 0
         self.lost, self.untold = None, 0
+        from prefork.policy.config import PoolConfig  # noqa: PLC0415 - for readers: those who write have no pydantic
+
         PoolConfig.model_validate(fields["config"])
         fields["memory"] = Memory.from_json(_dumps(fields["memory"]))
         key = Key(**fields)

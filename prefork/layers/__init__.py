@@ -3,7 +3,7 @@
 `[tool.prefork]` in ./pyproject.toml < ./prefork.toml or `-c FILE` < `PREFORK_POOL_MAX_WORKERS` < `--pool.max-workers`.
 A layer that names another `kind` in a table drops the lower layers' keys of that table. Relative paths are relative to
 the file that says them, those of environment and flags to the current directory. Each error is one line: source, field,
-value, cure. Nothing here imports cyclopts or rich: the master reads its config again at HUP.
+value, cure. Nothing here imports cyclopts or rich: a reload reads all of it again, in a process of its own.
 """
 
 from prefork.layers.load import Loaded, load, load_policy, policy_of, require_app

@@ -1,8 +1,6 @@
-"""`python -m prefork.master FD`: what `prefork serve` becomes, and what `prefork.testing` starts.
+"""`python -m prefork.master FD`: what `prefork serve` becomes, and what `prefork.testing` starts. FD: a Handover.
 
-FD holds one JSON object: `sources` (layers.Sources) or `config` (a ServerConfig), `sys_path`, and perhaps `announce`, a
-descriptor that gets one JSON line when clients may come and one with `error` when the pool could not go on, and
-`parent`, the pid of the process whose end stops the pool.
+Nothing here imports pydantic, nor what reads files: a master has half the memory without them.
 """
 
 from __future__ import annotations
@@ -12,15 +10,19 @@ import os
 import signal
 import sys
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prefork.config import ServerConfig
 from prefork.errors import AppError, PreforkError
-from prefork.layers import Loaded, Sources, load, policy_of
+from prefork.master.handover import Handover
 from prefork.master.master import Setup, run_master
+from prefork.master.reading import read_config, read_policy
 from prefork.master.signals import hold_signals
+from prefork.master.tls import check_tls
 from prefork.mold import linux
 from prefork.mold.title import set_title
+
+if TYPE_CHECKING:
+    from prefork.config import ServerConfig
 
 _CONFIGS = 9
 """Those of the last reloads: a journal says where the settings of the one that is in force come from."""
@@ -29,21 +31,17 @@ _CONFIGS = 9
 def main() -> int:
     """Serve; returns the exit code."""
     hold_signals()
-    fd = int(sys.argv[1])
-    os.lseek(fd, 0, os.SEEK_SET)
-    with open(fd, encoding="utf-8") as file:
-        told: dict[str, Any] = json.load(file)
-    announce = told.get("announce")
-    if announce is not None:
-        os.set_inheritable(announce, False)
-    if "parent" in told:
+    told = Handover.from_file(int(sys.argv[1]))
+    if told.announce is not None:
+        os.set_inheritable(told.announce, False)
+    if told.parent is not None:
         linux.die_with_parent(signal.SIGTERM)
-        if os.getppid() != told["parent"]:
+        if os.getppid() != told.parent:
             return 0
     try:
-        _serve(told, announce)
+        _serve(told)
     except PreforkError as error:
-        _say(announce, {"error": str(error), "kind": type(error).__name__})
+        _say(told.announce, {"error": str(error), "kind": type(error).__name__})
         print(f"prefork: {error}", file=sys.stderr)  # noqa: T201 - the program's own last words
         if isinstance(error, AppError) and error.frames:
             print(error.frames.rstrip(), file=sys.stderr)  # noqa: T201
@@ -51,32 +49,27 @@ def main() -> int:
     return 0
 
 
-def _serve(told: dict[str, Any], announce: int | None) -> None:
-    if "sources" in told:
-        sources = Sources.from_json(told["sources"])
-        loaded = load(sources)
-    else:
-        sources = None
-        loaded = Loaded(ServerConfig.model_validate(told["config"]), {}, told.get("app_path"), None)
-
-    set_title(loaded.config.name, "master")
-    known = deque([loaded], maxlen=_CONFIGS)
+def _serve(told: Handover) -> None:
+    set_title(told.config.name, "master")
+    known = deque([(told.config, told.origins)], maxlen=_CONFIGS)
 
     def reload() -> ServerConfig:
-        if sources is not None:
-            known.append(load(sources))
-        return known[-1].config
+        if told.sources is None:
+            check_tls(told.config)
+        else:
+            known.append(read_config(told.sources))
+        return known[-1][0]
 
     run_master(
-        loaded.config,
+        told.config,
         Setup(
             reload,
-            told["sys_path"],
-            loaded.app_path,
-            loaded.config_file,
-            lambda said: _say(announce, said),
-            lambda config: next((each.origins for each in known if each.config is config), {}),
-            policy_of,
+            told.sys_path,
+            told.app_path,
+            told.config_file,
+            lambda said: _say(told.announce, said),
+            lambda config: next((origins for each, origins in known if each is config), {}),
+            read_policy,
             alone=True,
         ),
     )

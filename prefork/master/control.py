@@ -69,7 +69,7 @@ class ControlServer:
         """Send `answer` and close; nothing happens where the client is gone."""
         client = self._clients.get(key)
         if client is not None:
-            client.reply = json.dumps(answer).encode() + b"\n"
+            client.reply = json.dumps(answer, default=sorted).encode() + b"\n"  # a view has sets
             self._flush(key, client)
 
     def close(self) -> None:

@@ -15,7 +15,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from select import POLLIN, poll
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefork.errors import ConfigError
 from prefork.journal.codec import Encoder
 from prefork.journal.entries import Key, Note
+from prefork.master.handover import command
 from prefork.master.notes import note_of
 from prefork.policy.memory import Memory
 from prefork.policy.model import Spawn
@@ -223,8 +223,7 @@ def _start_scribe(lock: int, folder: Path, max_size: int) -> tuple[socket.socket
     """Start the scribe; our end of its socket, and its pidfd."""
     ours, its = socket.socketpair()
     inside = 1 + max(its.fileno(), lock)  # so that neither is overwritten before it is duplicated
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
-    argv = [sys.executable, *flags, "-P", "-m", "prefork.journal.scribe", str(inside), str(folder), str(max_size)]
+    argv = command("prefork.journal.scribe", str(inside), str(folder), str(max_size))
     try:
         pid = os.posix_spawn(
             sys.executable,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import random
 import resource
 import sys
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import log
+from prefork.address import parse_address
 from prefork.errors import ConfigError, PreforkError
 from prefork.master.backoff import BackoffWatch
 from prefork.master.control import ControlServer
@@ -26,7 +26,7 @@ from prefork.master.orders import Orders
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
 from prefork.master.shadow import Shadow
-from prefork.master.tls import check_tls, tls_of
+from prefork.master.tls import tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -48,7 +48,7 @@ class Setup(NamedTuple):
     """What a master is started with, besides its config."""
 
     reload: Callable[[], ServerConfig]
-    """Reads the config anew. Raises ConfigError."""
+    """Reads the config anew, plain, its certificates judged. Raises ConfigError."""
     sys_path: list[str]
     app_path: str | None
     config_file: str | None
@@ -57,7 +57,7 @@ class Setup(NamedTuple):
     origins: Callable[[ServerConfig], dict[str, str]]
     """Dotted field -> who said it, of a config that `reload` returned, or of the first one; a default has no entry."""
     policy_of: Callable[[str], PoolConfig]
-    """Reads the [pool] table of another file. Raises ConfigError."""
+    """Reads the [pool] table of another file, plain. Raises ConfigError."""
     alone: bool
     """This process is a master and nothing else."""
 
@@ -72,7 +72,10 @@ class Start(NamedTuple):
 
 
 def run_master(config: ServerConfig, setup: Setup) -> None:
-    """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either."""
+    """Serve until a stop has been carried out. Raises PreforkError; then nothing is left running either.
+
+    `config`: in its plain form, its certificates judged.
+    """
     with ExitStack() as stack:
         for fd in log.occupy_standard_fds():
             stack.callback(os.close, fd)
@@ -80,19 +83,18 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
-        check_tls(config)
         journal = _journal(config, lambda: setup.origins(board.config))
         if journal is not None:
             stack.callback(journal.close)
         shadow = _shadow(config, setup, journal)
         listeners: list[Listener] = []
         for each in config.listen:
-            listeners.append(listener := Listener(each.address, each.backlog))
+            listeners.append(listener := Listener(parse_address(each.url), each.backlog))
             stack.callback(listener.close)
         stack.callback(linux.become_subreaper, linux.become_subreaper())
         kernel = LinuxKernel(listeners, sink, Family(alone=setup.alone))
         stack.callback(kernel.close)
-        board = Scoreboard(config, seed=random.SystemRandom().getrandbits(32))
+        board = Scoreboard(config, seed=int.from_bytes(os.urandom(4), sys.byteorder))
         start = Start(config, listeners, files)
         effects = Effects(kernel, board, lambda new: _settings(new, setup, start))
         reporter = Reporter(
@@ -133,18 +135,12 @@ def _shadow(config: ServerConfig, setup: Setup, journal: Journal | None) -> Shad
 
 def _read_again(setup: Setup, shadow: Shadow | None) -> ServerConfig:
     """Config and candidate at a reload. A candidate that can't be read keeps nobody from reloading."""
-    config = _checked(setup.reload())
+    config = setup.reload()
     if shadow is not None:
         try:
             shadow.take(setup.policy_of(shadow.file))
         except PreforkError as error:
             _log.warning("reload: the shadow goes on as it was: %s", error)
-    return config
-
-
-def _checked(config: ServerConfig) -> ServerConfig:
-    """The config, if its certificates are good. Raises ConfigError."""
-    check_tls(config)
     return config
 
 

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from prefork.errors import BugError, ConfigError, PreforkError
+from prefork.master.tls import lasting
 from prefork.policy.limits import Limits
 from prefork.policy.model import Owner, Phase
 
@@ -147,10 +148,7 @@ class Orders:
     def reload(self) -> None:
         """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
         old = self._board.config
-        try:
-            new = self._reload()
-        except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
-            raise ConfigError(f"reload: the config can't be read: {error}") from None
+        new = self._reload()
         for field in ("listen", "control", "name", "journal", "shadow"):
             if _for_life(new, field) != _for_life(old, field):
                 _log.warning("reload: %s has changed, and takes effect at the next start only", field)
@@ -167,4 +165,4 @@ class Orders:
 
 def _for_life(config: ServerConfig, field: str) -> object:
     """What a reload can't change of that field."""
-    return [each.is_for_life for each in config.listen] if field == "listen" else getattr(config, field)
+    return lasting(config) if field == "listen" else getattr(config, field)

@@ -11,14 +11,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from prefork import wire
 from prefork.master.facts import MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
 from prefork.master.notes import LastNotes
 from prefork.master.scoreboard import HISTORY
 from prefork.master.totals import totals_at
-from prefork.policy.model import MoldPhase, Phase, PoolView, Reason
+from prefork.policy.model import MoldPhase, Phase, Reason
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("prefork.master")
 POOL = "default"
 """The only pool's name; [pools.NAME] will have others."""
-_VIEW = TypeAdapter(PoolView)
 _FOLD_BURST = 5
 _FOLD_NS = 1_000_000_000
 _FOLD_KINDS = 1000
@@ -225,7 +222,7 @@ class Reporter:
 
     def view(self) -> dict[str, Any]:
         """The policy's own view at this instant, as `prefork.testing` reads it."""
-        return {"view": _VIEW.dump_python(self._board.view(self._kernel), mode="json")}
+        return {"view": self._board.view(self._kernel)}
 
     def policy(self) -> dict[str, Any]:
         """The [pool] table in force, where its settings come from, the journal's folder; what is remembered."""

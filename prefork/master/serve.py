@@ -14,6 +14,7 @@ from prefork.layers import policy_of
 from prefork.layers.sentences import Narrator
 from prefork.layers.shape import shape
 from prefork.master.master import Setup, own_sys_path, run_master
+from prefork.master.tls import check_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,16 +61,22 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
 
 def serve_config(config: ServerConfig, announce: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
     """Serve what a config says, which no reload changes. `announce`: as in Setup. Raises PreforkError."""
+    plain = config.plain()
+
+    def reload() -> ServerConfig:
+        check_tls(plain)
+        return plain
+
     run_master(
-        config,
+        reload(),
         Setup(
-            lambda: config,
+            reload,
             own_sys_path(),
             app_path=None,
             config_file=None,
             announce=announce,
             origins=lambda _: {},
-            policy_of=policy_of,
+            policy_of=lambda file: policy_of(file).plain(),
             alone=False,
         ),
     )

@@ -26,9 +26,14 @@ def check_tls(config: ServerConfig) -> None:
             open_tls(listener.url, _settings(listener.tls))
 
 
+def lasting(config: ServerConfig) -> list[tuple[str, int, bool]]:
+    """What a reload can't change of the listeners: the sockets, and whether TLS is spoken there."""
+    return [(each.url, each.backlog, each.tls is not None) for each in config.listen]
+
+
 def tls_of(first: ServerConfig, now: ServerConfig) -> list[dict[str, Any] | None]:
     """What a mold is told of each listener. `first` bound them; `now` speaks of them while it has the same ones."""
-    same = [each.is_for_life for each in now.listen] == [each.is_for_life for each in first.listen]
+    same = lasting(now) == lasting(first)
     return [
         None if each.tls is None else _settings(each.tls)._asdict() for each in (now.listen if same else first.listen)
     ]

@@ -6,11 +6,12 @@ elsewhere.
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from prefork.policy.contradictions import pool_contradiction, recycle_contradiction
+from prefork.policy.plain import Plain
 from prefork.policy.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 
 MAX_SECONDS = 1_000_000_000.0
@@ -104,13 +105,23 @@ Surge = Annotated[
 ]
 
 
-class _Table(BaseModel):
-    """A table of the config: frozen, unknown keys refused."""
+class Table(BaseModel):
+    """A table of the config: frozen, unknown keys refused; nothing but fields, for so is its plain form."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
+    def plain(self) -> Self:
+        """The same values, for who reads them and must not keep pydantic."""
+        return cast("Self", Plain({name: _plain(value) for name, value in self}))
 
-class SpareSizing(_Table):
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value.plain() if isinstance(value, Table) else value
+
+
+class SpareSizing(Table):
     """Keep a number of workers without a session ready."""
 
     kind: Literal["spare"] = Field(default="spare", description="Keep spare workers ready.")
@@ -128,7 +139,7 @@ class SpareSizing(_Table):
     )
 
 
-class StaticSizing(_Table):
+class StaticSizing(Table):
     """Keep a fixed number of workers."""
 
     kind: Literal["static"] = Field(default="static", description="Keep a fixed number of workers.")
@@ -138,7 +149,7 @@ class StaticSizing(_Table):
     )
 
 
-class DemandSizing(_Table):
+class DemandSizing(Table):
     """Keep as many workers as the load that is measured calls for."""
 
     kind: Literal["demand"] = Field(default="demand", description="Follow the load.")
@@ -174,7 +185,7 @@ Sizing = Annotated[SpareSizing | StaticSizing | DemandSizing, Field(discriminato
 """How many workers are needed. A later kind is one more model here and one more branch in `sizing.py`."""
 
 
-class RecycleConfig(_Table):
+class RecycleConfig(Table):
     """When a worker is replaced by a new one; 0 is never."""
 
     max_age: Duration = Field(default=0.0, description="Replace a worker that has served for so long. 0: off.")
@@ -211,7 +222,7 @@ class RecycleConfig(_Table):
         return self
 
 
-class CrashConfig(_Table):
+class CrashConfig(Table):
     """How often the pool replaces crashing workers before it waits."""
 
     burst: Count | None = Field(
@@ -226,7 +237,7 @@ class CrashConfig(_Table):
     max_delay: Timeout = Field(default=60.0, description="Longest wait between two births while the pool is degraded.")
 
 
-class PoolConfig(_Table):
+class PoolConfig(Table):
     """How many workers there are, how long each step may take, and when a worker is replaced."""
 
     min_workers: Workers = Field(

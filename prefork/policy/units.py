@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
@@ -22,16 +21,16 @@ def parse_duration(text: str) -> float:
     """Seconds; a bare number is seconds. Raises ValueError."""
     if not re.match(DURATION_PATTERN, text, re.ASCII):
         raise ValueError(f'{text!r} is no duration: write seconds as a number, or such as "30s", "500ms", "2m" or "1h"')
-    number, unit = _split(text)
-    return float(number * _NANOSECONDS[unit or "s"] / NS)
+    number, scale, unit = _split(text)
+    return number * _NANOSECONDS[unit or "s"] / (scale * NS)
 
 
 def parse_size(text: str) -> int:
     """Bytes, rounded down; a bare number is bytes. Raises ValueError."""
     if not re.match(SIZE_PATTERN, text, re.ASCII):
         raise ValueError(f'{text!r} is no size: write bytes as a number, or such as "256MiB" or "1GB"')
-    number, unit = _split(text)
-    return int(number * _BYTES[unit or "B"])
+    number, scale, unit = _split(text)
+    return number * _BYTES[unit or "B"] // scale
 
 
 def nanoseconds(seconds: float) -> int:
@@ -71,8 +70,9 @@ def figure_text(name: str, value: object) -> str:
     return f"{name} {value}"
 
 
-def _split(text: str) -> tuple[Fraction, str]:
-    """Return number and unit; the text matches a pattern above."""
+def _split(text: str) -> tuple[int, int, str]:
+    """Return the number's digits, the power of ten that they are to be divided by, and the unit; the text is right."""
     compact = text.strip()
     number = compact.rstrip("aBbdDGhiKkmMsTu")
-    return Fraction(number), compact[len(number) :]
+    whole, _, part = number.strip().partition(".")
+    return int(whole + part), 10 ** len(part), compact[len(number) :]

@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -19,8 +18,10 @@ from pydantic import TypeAdapter
 from prefork.address import UnixAddress, parse_address
 from prefork.client import Connection
 from prefork.errors import AppError, BootError, ConfigError, PreforkError
+from prefork.master.handover import Handover, command
 from prefork.master.master import own_sys_path
 from prefork.master.serve import named_config
+from prefork.master.tls import check_tls
 from prefork.policy.model import Phase, PoolView
 
 if TYPE_CHECKING:
@@ -40,18 +41,13 @@ class LivePool:
         self._folder = folder
         self._import_timeout = config.pool.import_timeout
         self._log = folder / "log"
-        told = {
-            "config": config.model_dump(mode="json"),
-            "sys_path": own_sys_path(),
-            "parent": os.getpid(),
-        }
+        check_tls(config)
         reading, writing = os.pipe()
-        memory = os.memfd_create("prefork-told")
-        os.write(memory, json.dumps(told | {"announce": writing}).encode())
-        flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+        told = Handover(config.plain(), own_sys_path(), announce=writing, parent=os.getpid())
+        memory = told.to_file()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-                [sys.executable, *flags, "-P", "-m", "prefork.master", str(memory)],
+                command("prefork.master", str(memory)),
                 pass_fds=(memory, writing),
                 stdin=subprocess.DEVNULL,
                 stderr=log,

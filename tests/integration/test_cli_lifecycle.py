@@ -80,3 +80,34 @@ def test_a_pool_is_served_looked_at_and_stopped(operator: Operator) -> None:
     finally:
         pool.kill()
         pool.wait()
+
+
+WRONG = {
+    "max_workers = 0": "conf/prefork.toml: pool.max_workers: 0 is under the least, 1",
+    "max_worker = 3": "conf/prefork.toml: pool.max_worker: unknown key; did you mean pool.max_workers?",
+    f"max_workers = {'9' * 5000}": "reload: the config can't be read: Exceeds the limit (4300 digits)",
+}
+
+
+def test_a_reload_reads_the_file_again_and_takes_all_of_it_or_nothing(operator: Operator) -> None:
+    pool = operator.start("serve", "-c", "conf/prefork.toml")
+    file = operator.folder / "conf" / "prefork.toml"
+    try:
+        operator.wait_for_status("-c", "conf/prefork.toml")
+        for wrong, told in WRONG.items():
+            file.write_text(CONFIG.replace("max_workers = 4", wrong))
+            done = operator.run("reload", "--control", "conf/echo.ctl")
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith(f"prefork: {told}")
+            assert done.stderr.count("\n") == 1
+        file.write_text(CONFIG.replace("max_workers = 4", "max_workers = 6"))
+        assert operator.run("reload", "--control", "conf/echo.ctl").returncode == 0
+        status = operator.wait_for_status("-c", "conf/prefork.toml")
+        master: dict[str, object] = dict(status["master"])  # type: ignore[arg-type]
+        assert (master["pid"], master["generation"], master["max_workers"]) == (pool.pid, 2, 6)
+        assert "pydantic" not in Path(f"/proc/{pool.pid}/maps").read_text()
+        assert operator.run("stop", "-c", "conf/prefork.toml", "--timeout", "20s").returncode == 0
+        assert pool.wait(5) == 0
+    finally:
+        pool.kill()
+        pool.wait()

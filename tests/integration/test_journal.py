@@ -268,6 +268,11 @@ def test_a_key_says_where_settings_come_from_and_a_shadow_is_noted(tmp_path: Pat
         shadow = json.loads(told(folder, "status", "--json"))["shadow"]
         assert shadow["otherwise"] >= 1
         assert "shadow" in told(folder, "status")
+        (tmp_path / "candidate.toml").write_text("[pool]\nmin_workers = 6\n")
+        told(folder, "reload")
+        while "candidate.toml: it has changed, and is tried from now on" not in seen:
+            seen = master.stderr.readline()
+            assert seen
         told(folder, "stop")
         master.stderr.read()
     entries = [*read(folder)]

@@ -4,14 +4,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prefork.backends.registry import KnownBackend
 from prefork.cli.serve import become_master
 from prefork.errors import PreforkError
-from prefork.layers import Sources, load
+from prefork.layers import Loaded, Sources, load
+from prefork.master.handover import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,14 +204,12 @@ def execed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     return calls
 
 
-def _handed_over(argv: list[str]) -> dict[str, Any]:
+def _handed_over(argv: list[str]) -> Handover:
     assert os.get_inheritable(int(argv[-1]))
-    with os.fdopen(int(argv[-1])) as file:
-        handed: dict[str, Any] = json.load(file)
-    return handed
+    return Handover.from_file(int(argv[-1]))
 
 
-def test_serve_becomes_a_master_that_reads_the_same_sources(
+def test_serve_becomes_a_master_that_has_the_config_and_reads_the_same_sources_again(
     prefork: Prefork, folder: Path, execed: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFORK_NAME", "shop")
@@ -223,8 +222,9 @@ def test_serve_becomes_a_master_that_reads_the_same_sources(
     handed = _handed_over(argv)
     assert path == argv[0] == sys.executable
     assert argv[-4:-1] == ["-P", "-m", "prefork.master"]
-    assert all(Path(each).is_absolute() for each in handed["sys_path"])
-    sources = Sources.from_json(handed["sources"])
+    assert all(Path(each).is_absolute() for each in handed.sys_path)
+    assert handed.sources is not None
+    sources = Sources.from_json(handed.sources)
     assert sources == Sources(
         cwd=str(folder),
         file="shop.toml",
@@ -241,7 +241,15 @@ def test_serve_becomes_a_master_that_reads_the_same_sources(
         },
         environ={"PREFORK_NAME": "shop"},
     )
-    assert load(sources).config.name == "shop"
+    loaded = load(sources)
+    assert loaded.config.name == "shop"
+    assert handed.config == loaded.config.plain()
+    assert handed[2:5] == (loaded.app_path, loaded.origins, loaded.config_file)
+
+
+def _loaded(folder: Path) -> tuple[Loaded, Sources]:
+    sources = Sources(str(folder), flags={"app": "echo.py:Echo"})
+    return load(sources), sources
 
 
 def test_the_interpreter_s_own_flags_are_kept(
@@ -249,7 +257,7 @@ def test_the_interpreter_s_own_flags_are_kept(
 ) -> None:
     monkeypatch.setattr("subprocess._args_from_interpreter_flags", lambda: ["-X", "dev"])
     with pytest.raises(_ExecedError):
-        become_master(Sources(str(folder)))
+        become_master(*_loaded(folder))
     ((_, argv),) = execed
     _handed_over(argv)
     assert argv[1:-1] == ["-X", "dev", "-P", "-m", "prefork.master"]
@@ -258,4 +266,4 @@ def test_the_interpreter_s_own_flags_are_kept(
 def test_an_interpreter_that_is_gone_is_one_line(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     with pytest.raises(PreforkError, match=r"can't be started again: .* No such file or directory"):
-        become_master(Sources(str(folder)))
+        become_master(*_loaded(folder))

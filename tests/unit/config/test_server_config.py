@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from prefork import PoolConfig, ServerConfig
 from prefork import config as module
-from prefork.address import TcpAddress
 from prefork.config import Listener
 
 
@@ -35,7 +34,7 @@ LISTENS: dict[str, Any] = {
 def test_listen_is_always_tables_in_the_end(listen: Any) -> None:
     config = ServerConfig(app="echo.py:Echo", listen=listen)
     assert config.listen == (Listener(url="tcp://127.0.0.1:0", backlog=2048),)
-    assert config.listen[0].address == TcpAddress("127.0.0.1", 0)
+    assert config.listen[0].url == "tcp://127.0.0.1:0"
 
 
 def test_port_0_may_be_there_twice() -> None:
