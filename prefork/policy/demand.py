@@ -2,8 +2,9 @@
 
 Theory. Offered load a is arrivals a second times the mean session time tau (Little). From b sessions now, an M/M/inf
 queue is on average at m = a + (b - a) e after h, where e = exp(-h / tau), with variance a (1 - e) + b e (1 - e): h is
-what a birth takes, so m is what meets the workers that are ordered now. Who waits already is weighed by how much of
-`target_wait` a session takes. Sessions on members that don't accept need no place. Where sessions have no cap, places
+what a birth takes, so m is what meets the workers that are ordered now. A rush is what more comes than keeps as many as
+there are; of it, what chance may have made isn't counted on. Who waits already is weighed by how much of `target_wait`
+a session takes. Sessions on members that don't accept need no place. Where sessions have no cap, places
 say nothing: the loops' busy time does, up to 70 % of each, and a queue counts as one worker.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from prefork.policy.memory import Memory
     from prefork.policy.model import Because, PoolView
 
-LONGEST_AHEAD_NS = NS // 2
+LONGEST_AHEAD_NS = 2 * NS
 FEWEST_AT_ONCE = 4
 MOLD_AHEAD = 2
 """Births that a mold has not come to: the one that it makes, and the next."""
@@ -54,7 +55,7 @@ class Load(NamedTuple):
 
 def load_of(view: PoolView, limits: Limits, census: Census, learnt: Estimates) -> Load:
     """Return the load as it is now, by estimates as of the last sample."""
-    ahead = min(LONGEST_AHEAD_NS, max(view.spawn_ns or 0, 4 * limits.target_wait_ns))
+    ahead = min(LONGEST_AHEAD_NS, max(view.spawn_ns or 0, limits.target_wait_ns))
     shut = census.sessions - census.open_sessions
     queue = max(0, view.queue or 0)
     return Load(census.sessions, shut, queue, learnt.rate, learnt.tau_ns, ahead, learnt.busy)
@@ -65,8 +66,16 @@ def that_came(load: Load) -> Load:
 
     A rush calls for whom it would bring if it went on; when it is over, they were nobody.
     """
-    steady = (load.sessions + load.queue) * MICRO * NS // load.tau_ns
-    return load if load.rate <= steady else load._replace(rate=steady)
+    return load._replace(rate=min(load.rate, _steady(load)))
+
+
+def counted_on(load: Load) -> Load:
+    """Return the load with no rush that is within a standard deviation, and any other less that.
+
+    The rate is a mean with exponential weights over RATE_NS: its variance is rate / (2 RATE_NS).
+    """
+    chance = root(load.rate * NS // (2 * es.RATE_NS))
+    return load._replace(rate=min(load.rate, max(_steady(load), load.rate - chance)))
 
 
 def mean(load: Load, target_wait_ns: int) -> int:
@@ -89,6 +98,7 @@ def variance(load: Load) -> int:
 @lru_cache(maxsize=64)
 def places_for(load: Load, target_wait_ns: int, headroom_ppm: int) -> int:
     """Return the sessions to have places for, in 1/MICRO; a look asks at its sample, and again for births."""
+    load = counted_on(load)
     return mean(load, target_wait_ns) + headroom_ppm * root(variance(load)) // PPM
 
 
@@ -198,6 +208,11 @@ def why_gone(learnt: Estimates, needed: int, limits: Limits, census: Census) -> 
         usual=es.usual_demand(learnt, limits),
         max_workers=limits.max_workers,
     )
+
+
+def _steady(load: Load) -> int:
+    """Return how many arrivals a second, in 1/MICRO, keep as many as are there."""
+    return (load.sessions + load.queue) * MICRO * NS // load.tau_ns
 
 
 def _demanded(load: Load, limits: Limits) -> int:

@@ -94,13 +94,13 @@ def load_of(view: PoolView, limits: Limits, learnt: Estimates) -> dict[str, floa
         "queue": max(view.queue or 0, 0),
         "arrivals_micro": learnt.rate,
         "session_ns": (learnt.session_ns + 1e8) / (learnt.ended / 1e6 + 0.5),
-        "ahead_ns": min(5e8, max(view.spawn_ns or 0, 4 * limits.target_wait_ns)),
+        "ahead_ns": min(2e9, max(view.spawn_ns or 0, limits.target_wait_ns)),
         "busy_micro": learnt.busy,
     }
 
 
 def needed_by_load(f: dict[str, float], limits: Limits, doubt: float) -> int:
-    """The formula of policy.md, in floats."""
+    """The formula of docs/POLICY.md, in floats."""
     cap, waiting = limits.max_sessions, int(f["queue"])
     if cap:
         called = math.ceil(_sessions_to_come(f, limits) / cap + doubt)
@@ -116,6 +116,7 @@ def needed_by_load(f: dict[str, float], limits: Limits, doubt: float) -> int:
 def _sessions_to_come(f: dict[str, float], limits: Limits) -> float:
     rate, tau, ahead = f["arrivals_micro"] / 1e6, f["session_ns"] / 1e9, f["ahead_ns"] / 1e9
     now, target = float(f["sessions"]), limits.target_wait_ns / 1e9
+    rate = min(rate, max((now + f["queue"]) / tau, rate - math.sqrt(rate / 2)))
     stay = math.exp(-ahead / tau)
     expected = rate * tau + (now - rate * tau) * stay
     if f["queue"]:

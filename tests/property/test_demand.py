@@ -29,7 +29,7 @@ loads = st.builds(
     queue=st.integers(0, 500),
     rate=st.integers(0, 5000 * MICRO),
     tau_ns=st.integers(1, 100 * NS) | st.integers(1, NS),
-    ahead_ns=st.integers(0, NS // 2),
+    ahead_ns=st.integers(0, 2 * NS),
     busy=st.integers(0, 100 * MICRO),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefork.policy.config import DemandSizing, PoolConfig, RecycleConfig, SpareSizing, StaticSizing
-from prefork.policy.demand import Load, called_for, mean, that_came, variance
+from prefork.policy.demand import Load, called_for, counted_on, mean, that_came, variance
 from prefork.policy.estimates import Estimates, Slot
 from prefork.policy.limits import UNBOUNDED, Limits
 from prefork.policy.memory import Memory
@@ -75,7 +75,8 @@ def test_variance(one: Load, expected: float) -> None:
         (1, 2, load(sessions=10), 10),
         (10, 2, load(sessions=10), 1),
         (10, 0, load(sessions=20), 2),
-        (10, 0, load(rate=3), 1),
+        (10, 0, load(rate=3), 0),
+        (10, 0, load(rate=3 * MICRO), 1),
         (1, 0, load(sessions=3, shut=9), -7),
         (0, 2, load(sessions=99, rate=99 * MICRO), 0),
         (0, 0, load(busy=700_000), 1),
@@ -158,7 +159,7 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             ONE_EACH,
             of(*map(busy, range(1, 7)), *map(booting, range(7, 12)), queue=30),
             CALM,
-            ["spawn demand", "23 spawn withheld growth"],
+            ["spawn demand", "24 spawn withheld growth"],
             id="or as many as those that accept",
         ),
         pytest.param(
@@ -268,13 +269,32 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
         pytest.param(ONE_EACH, of(busy(1), queue=9, paused=True), CALM, [], id="paused: no sizing"),
         pytest.param(ONE_EACH, of(busy(1), scale=3, queue=9), CALM, ["spawn scale"] * 2, id="the operator's scale"),
         pytest.param(
-            ONE_EACH,
-            of(busy(1), spawn_ns=s(0.4)),
-            learnt(rate=2 * MICRO),
+            TEN_EACH,
+            of(serving(1, sessions=9), spawn_ns=s(0.9)),
+            learnt(rate=14 * MICRO),
             ["spawn demand"],
             id="births take long: sooner",
         ),
-        pytest.param(ONE_EACH, of(busy(1), spawn_ns=s(0.01)), learnt(rate=1 * MICRO), [], id="and short ones later"),
+        pytest.param(
+            TEN_EACH,
+            of(serving(1, sessions=9), spawn_ns=s(0.4)),
+            learnt(rate=14 * MICRO),
+            [],
+            id="and short ones later",
+        ),
+        pytest.param(
+            TEN_EACH,
+            of(serving(1, sessions=9), spawn_ns=s(5)),
+            learnt(rate=12_600_000),
+            [],
+            id="but nobody looks ahead by more than 2 s",
+        ),
+        pytest.param(
+            ONE_EACH, of(busy(1)), learnt(rate=2 * MICRO), [], id="twice as many as go may be chance, so few they are"
+        ),
+        pytest.param(
+            ONE_EACH, of(busy(1)), learnt(rate=3 * MICRO), ["spawn demand"], id="three times as many are a rush"
+        ),
         pytest.param(
             ONE_EACH, of(*IDLE_20), CALM, ["retire 1 surplus", "retire 2 surplus"], id="a tenth goes at a time"
         ),
@@ -472,13 +492,23 @@ def test_a_rush_calls_for_whom_it_would_bring_and_is_kept_for_whom_it_brought() 
     assert that_came(there._replace(rate=2)).rate == 2
 
 
+@pytest.mark.parametrize(
+    ("rate", "counted"),
+    [(2, 2), (3, 3), (4, 3), (5, 5 - math.sqrt(2.5)), (50, 45)],
+    ids=["fewer than go", "as many", "more, by chance perhaps", "more than chance brings", "a crowd"],
+)
+def test_of_a_rush_what_chance_may_have_made_is_not_counted_on(rate: int, counted: float) -> None:
+    there = load(sessions=9, queue=3, tau_ns=s(4), rate=rate * MICRO)
+    assert counted_on(there).rate == pytest.approx(counted * MICRO, abs=2)
+
+
 def test_another_kind_of_sizing_forgets_the_load() -> None:
     spare = PoolConfig(min_workers=1, max_workers=4, sizing=SpareSizing(min_spare=1))
     assert plan_for(spare, of(busy(1), serving(2)), LATE).memory.demand == Estimates()
 
 
 def test_a_sample_is_taken_before_anybody_is_called() -> None:
-    plan = plan_for(ONE_EACH, of(busy(1), arrivals=102), CALM)
+    plan = plan_for(ONE_EACH, of(busy(1), arrivals=103), CALM)
     assert said(plan) == ["spawn demand"]
     assert plan.memory.demand.sampled_at == NOW
     assert plan.memory.demand.needs == ((NOW, 1),)
