@@ -84,7 +84,7 @@ class ProtocolSession(Carried):
 
 
 def _is_of_the_protocol(error: OSError) -> bool:
-    """Whether it came through code that isn't the loop's. One of the connection's own on uvloop has no traceback at all."""
+    """Whether it came through code that isn't the loop's; the connection's own on uvloop has no traceback at all."""
     names = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
     return any(name.partition(".")[0] not in _LOOPS for name in names)
 
