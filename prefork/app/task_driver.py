@@ -4,7 +4,9 @@ Theory. asyncio.Task awaits anything that behaves as a future (`_asyncio_future_
 `result`, `cancel`: what `asyncio.isfuture` and the task's C code ask for). Our wait is such an object, with one
 difference: it calls the task's wake-up at once instead of by `call_soon`. So a coroutine that waits for its connection
 costs no future, no handle and no turn of the loop, and is a real task all the same: `current_task`, `timeout`,
-`TaskGroup`, cancellation. Wake-ups come from the loop's callbacks, never from within another task.
+`TaskGroup`, cancellation. Wake-ups come from the loop's callbacks, never from within another task. A woken task asks
+what it was woken with for a result, which costs no call of Python where that is a future of asyncio's own: so a wait
+that is over wakes it with one that is always done, and with itself only where it is cancelled.
 
 asyncio is never imported here: where no asyncio loop runs, nobody asks.
 """
@@ -12,7 +14,7 @@ asyncio is never imported here: where no asyncio loop runs, nobody asks.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -34,7 +36,7 @@ def running_loop() -> AbstractEventLoop | None:
 class TaskWait:
     """A wait that a task takes for a future."""
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_driver", "_forget", "_loop", "_wake", "_why")
+    __slots__ = ("_asyncio_future_blocking", "_context", "_driver", "_forget", "_loop", "_wake", "_why")
 
     def __init__(self, driver: TaskDriver, forget: Callable[[Wait], None]) -> None:
         self._driver = driver
@@ -42,10 +44,9 @@ class TaskWait:
         """The task's own, else it refuses."""
         self._forget = forget
         self._asyncio_future_blocking = True
-        """Set whenever it is yielded; the task takes it back."""
-        self._wake: Callable[[TaskWait], object] | None = None
+        """Set whenever it is yielded; the task takes it back, and then adds its callback."""
+        self._wake: Callable[[Any], object] | None = None
         self._context: Context
-        self._cancelled = False
         self._why: object = None
 
     def __await__(self) -> Generator[TaskWait, None, None]:
@@ -58,7 +59,7 @@ class TaskWait:
             self._wake = None
             driver = self._driver
             driver.inside = True
-            self._context.run(wake, self)
+            self._context.run(wake, driver.settled)
             driver.inside = False
 
     def is_of(self, driver: object, /) -> bool:
@@ -68,16 +69,14 @@ class TaskWait:
     # -- as a future ---------------------------------------------------------------------------------------------------
 
     def add_done_callback(self, fn: Callable[[Any], object], *, context: Context) -> None:
-        """`fn(self)` runs the task; it is asked for anew each time that it waits."""
+        """`fn(done)` runs the task; it is asked for anew each time that it waits."""
+        self._asyncio_future_blocking = True
         self._wake = fn
         self._context = context
 
-    def result(self) -> None:
-        """What the await comes to: nothing, or the cancellation. Called by the task when it is woken."""
-        self._asyncio_future_blocking = True
-        if self._cancelled:
-            self._cancelled = False
-            raise sys.modules["asyncio"].CancelledError(*(() if self._why is None else (self._why,)))
+    def result(self) -> NoReturn:
+        """Raise the cancellation: nothing else is asked for with this wait."""
+        raise sys.modules["asyncio"].CancelledError(*(() if self._why is None else (self._why,)))
 
     def cancel(self, msg: object = None) -> bool:
         """Wake the task soon, to be cancelled; nothing else wakes it from now on."""
@@ -85,7 +84,7 @@ class TaskWait:
         if wake is None:
             return False
         self._wake = None
-        self._cancelled, self._why = True, msg
+        self._why = msg
         self._forget(self)
         self._driver.loop.call_soon(wake, self, context=self._context)
         return True
@@ -98,6 +97,9 @@ class TaskDriver:
         self.loop = loop
         self.done = False
         self.error: BaseException | None = None
+        self.settled = loop.create_future()
+        """Always done: what a task is woken with."""
+        self.settled.set_result(None)
         self.inside = False
         """A wake-up of ours runs."""
         self.task: Task[None] | None = None

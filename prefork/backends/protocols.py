@@ -6,40 +6,42 @@ goes on until its peer or itself ends it, or the deadline does. It is asked of t
 that moment; of one behind `start_tls` the transport knows only asyncio's, so that the connection's first is asked.
 
 A transport takes each OSError that leaves a protocol for the connection's own, and is silent. Yet a connection is lost
-outside of the protocol's code; what leaves that is a file's, a database's. So the protocol's class is replaced by one
-that tells it: a subclass of it, with its name.
+in the loop's code: an error whose traceback has been elsewhere is a file's, a database's. Nobody but the protocol gets
+it, at its end; so the protocol's class is replaced by one that shows it to the session: a subclass of it, with its
+name. Nothing stands in the way of what comes before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
-from functools import lru_cache, wraps
-from types import FunctionType
+from functools import lru_cache
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from prefork.backends.transports import Carried, current
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
     from prefork.backends.carrying import Carrier
 
 
-_MUTED: Final = ("data_received", "buffer_updated", "eof_received")
-"""Methods whose OSError a transport doesn't tell."""
+_LOOPS: Final = frozenset({"asyncio", "ssl", "uvloop"})
+"""Packages in which a connection is lost."""
+_NAMES: Final = ("__module__", "__name__", "__qualname__", "__doc__")
 
 
 class ProtocolSession(Carried):
     """One connection and its protocol."""
 
-    __slots__ = ("_leaving",)
+    __slots__ = ("_leaving", "_told")
 
     def __init__(self, carrier: Carrier, connection: socket.SocketType, peer: object, listener: object) -> None:
         super().__init__(carrier, connection, peer, listener)
         self._leaving: asyncio.Task[Any] | None = None
+        self._told: BaseException | None = None
 
     def make(self) -> asyncio.BaseProtocol:
         """What the app's class, or factory, makes. Raises TypeError where that is no protocol."""
@@ -70,25 +72,36 @@ class ProtocolSession(Carried):
         if error is not None:
             self.failed(error)
 
+    def tell(self, error: BaseException) -> None:
+        """Say so, and remember it."""
+        self._told = error
+        super().tell(error)
+
+    def lost(self, why: BaseException | None) -> None:
+        """The protocol is about to hear by what its connection ends: tell what is an error of its own."""
+        if isinstance(why, OSError) and why is not self._told and _is_of_the_protocol(why):
+            self.tell(why)
+
+
+def _is_of_the_protocol(error: OSError) -> bool:
+    """Whether it came through code that isn't the loop's; the connection's own on uvloop has no traceback at all."""
+    names = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
+    return any(name.partition(".")[0] not in _LOOPS for name in names)
+
 
 @lru_cache
 def _telling(kind: Hashable) -> Any:  # noqa: ANN401 - a class, and a subclass of it
-    """The class, with its OSErrors told."""
-    muted = ((name, inspect.getattr_static(kind, name, None)) for name in _MUTED)
-    told = {name: _told(method) for name, method in muted if isinstance(method, FunctionType)}
-    names = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return type(kind)(kind.__name__, (kind,), {**names, "__slots__": (), **told})  # type: ignore[attr-defined,call-arg]
+    """The class, whose `connection_lost` lets the session see the reason first."""
 
+    class Telling(kind):  # type: ignore[misc,valid-type]
+        __slots__ = ()
 
-def _told(method: FunctionType) -> Callable[..., Any]:
-    @wraps(method)
-    def call(self: object, *args: Any) -> Any:  # noqa: ANN401 - as the method
-        try:
-            return method(self, *args)
-        except OSError as error:
+        def connection_lost(self, exc: Exception | None) -> None:
             session = current()
-            if session is not None:
-                session.tell(error)
-            raise
+            if isinstance(session, ProtocolSession):
+                session.lost(exc)
+            super().connection_lost(exc)
 
-    return call
+    for name in _NAMES:
+        setattr(Telling, name, getattr(kind, name))
+    return Telling

@@ -32,6 +32,8 @@ _OURS: Final = frozenset(
 )
 """Settings of uvicorn's that the pool has of its own."""
 _DEFAULTS: Final[Mapping[str, Any]] = {"access_log": False, "interface": "asgi3"}
+_FORWARDED: Final = frozenset({b"x-forwarded-proto", b"x-forwarded-for"})
+"""The headers that uvicorn's ProxyHeadersMiddleware reads; to a request with neither it does nothing."""
 _CURE: Final = "uvicorn is not installed: pip install 'prefork[asgi]'"
 _EXTRAS: Final = {"http": "httptools", "ws": "websockets"}
 """What uvicorn takes, where it is installed, for the `auto` of a setting."""
@@ -88,9 +90,27 @@ def configure(handler: Callable[..., Any], settings: Mapping[str, Any]) -> Any: 
     try:
         config = Config(lambda: handler, factory=True, log_config=None, **told)
         config.load()
+        _shorten(config)
     except (Exception, SystemExit) as error:
         raise ConfigError(f"[backends.asyncio] uvicorn {dict(settings)}: {type(error).__name__}: {error}") from error
     return config
+
+
+def _shorten(config: Any) -> None:  # noqa: ANN401 - uvicorn's Config
+    """Ask who is believed as a proxy for a request alone that came through one: all others are the app's at once."""
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: PLC0415 - optional
+
+    proxied = config.loaded_app
+    if isinstance(proxied, ProxyHeadersMiddleware):
+        direct = proxied.app
+
+        def app(scope: Any, receive: Any, send: Any) -> Any:  # noqa: ANN401 - ASGI's
+            for name, _ in scope.get("headers", ()):
+                if name in _FORWARDED:
+                    return proxied(scope, receive, send)
+            return direct(scope, receive, send)
+
+        config.loaded_app = app
 
 
 def tell_what_is_missing(config: Any) -> None:  # noqa: ANN401 - uvicorn's Config

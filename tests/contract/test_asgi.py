@@ -423,6 +423,29 @@ def test_settings_that_can_be_are_taken() -> None:
     assert configure(app, given).encoded_headers[-1] == (b"x-served-by", b"here")
 
 
+@pytest.mark.parametrize(
+    ("settings", "headers", "client", "scheme"),
+    [
+        ({}, {}, "127.0.0.1", "http"),
+        ({}, {b"x-forwarded-for": b"192.0.2.1"}, "192.0.2.1", "http"),
+        ({}, {b"host": b"a", b"x-forwarded-proto": b"https"}, "127.0.0.1", "https"),
+        ({"forwarded_allow_ips": ["192.0.2.9"]}, {b"x-forwarded-for": b"192.0.2.1"}, "127.0.0.1", "http"),
+        ({"proxy_headers": False}, {b"x-forwarded-for": b"192.0.2.1"}, "127.0.0.1", "http"),
+    ],
+)
+def test_of_a_proxy_that_is_believed_the_app_is_told_the_client(
+    settings: dict[str, Any], headers: dict[bytes, bytes], client: str, scheme: str
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def tells(scope: dict[str, Any], _receive: Receive, _send: Send) -> None:
+        told.append(scope)
+
+    given = {"type": "http", "headers": [*headers.items()], "client": ("127.0.0.1", 5), "scheme": "http"}
+    asyncio.run(configure(tells, settings).loaded_app(given, None, None))
+    assert [(scope["client"][0], scope["scheme"]) for scope in told] == [(client, scheme)]
+
+
 # -- what serves -------------------------------------------------------------------------------------------------------
 
 

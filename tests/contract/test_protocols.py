@@ -162,6 +162,7 @@ class Heir(asyncio.Protocol):
 class Broken(asyncio.Protocol):
     """Each connection fails somewhere else."""
 
+    error: type[Exception] = ValueError
     places = iter(["__init__", "connection_made", "data_received", "eof_received", "call_soon", "shutdown"])
 
     def __init__(self) -> None:
@@ -170,7 +171,7 @@ class Broken(asyncio.Protocol):
 
     def fail(self, place: str) -> None:
         if self.place == place:
-            raise ValueError(place)
+            raise self.error(place)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -192,6 +193,12 @@ class Broken(asyncio.Protocol):
         note(f"{self.place} {exc!r}")
 
 
+class BrokenOutside(Broken):
+    """As if its own connection were lost."""
+
+    error = ConnectionResetError
+
+
 class Unlucky(asyncio.Protocol):
     """What it needs beside its connection isn't there."""
 
@@ -200,6 +207,8 @@ class Unlucky(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         match data:
+            case b"pour\n":
+                self.transport.write(bytes(100_000_000))
             case b"file\n":
                 Path("/nonexistent").read_bytes()
             case b"database\n":
@@ -262,13 +271,17 @@ def test_its_end_is_seen_whatever_the_protocol_was_by_then(start: Workers) -> No
     assert worker.ended() == 0
 
 
-def test_an_exception_ends_its_session_alone_and_is_logged_once_wherever_it_comes_from(start: Workers) -> None:
-    worker = start(App(Broken))
+@pytest.mark.parametrize("broken", [Broken, BrokenOutside])
+def test_an_exception_ends_its_session_alone_and_is_logged_once_wherever_it_comes_from(
+    start: Workers, broken: type[Broken]
+) -> None:
+    worker = start(App(broken))
+    error = broken.error.__name__
     lines = []
     for number, place in enumerate(["__init__", "connection_made", "data_received", "eof_received", "call_soon"], 1):
         client = worker.connect(opened=False)
         host, port = client.socket.getsockname()
-        lines.append(f"session with {host}:{port} ended by ValueError: {place}")
+        lines.append(f"session with {host}:{port} ended by {error}: {place}")
         if place.endswith("received"):
             client.say("x")
         if place == "eof_received":
@@ -277,14 +290,14 @@ def test_an_exception_ends_its_session_alone_and_is_logged_once_wherever_it_come
         assert client.rest() == b""
         worker.ends(number)
         if place != "__init__":
-            worker.noted(f"{place} ValueError('{place}')")
+            worker.noted(f"{place} {error}('{place}')")
     last = worker.connect(opened=False)
     last.say("x")
     last.hears("on")
     assert worker.log == lines
     assert worker.slot[wire.ERRORS] == len(lines)
     worker.want(WANT_DRAIN)
-    worker.noted("shutdown ValueError('shutdown')")
+    worker.noted(f"shutdown {error}('shutdown')")
     assert worker.ended() == 0
     assert len(worker.log) == len(lines) + 1
 
@@ -319,11 +332,15 @@ def test_an_oserror_of_a_buffered_one_with_slots_is_told(start: Workers) -> None
     assert worker.slot[wire.ERRORS] == 1
 
 
-def test_a_lost_connection_is_no_error(start: Workers) -> None:
-    worker = start(App(Unlucky))
+@pytest.mark.parametrize("tls", [None, certificates().server])
+@pytest.mark.parametrize("word", ["hello", "pour"])
+def test_a_connection_lost_at_rest_or_in_the_middle_of_a_write_is_no_error(
+    start: Workers, tls: TlsSettings | None, word: str
+) -> None:
+    worker = start(App(Unlucky), tls=tls)
     client = worker.connect(opened=False)
-    client.say("hello")
-    client.hears("on")
+    client.say(word)
+    assert client.socket.recv(1)
     client.resets()
     worker.noted("lost ConnectionResetError")
     worker.ends(1)
