@@ -57,11 +57,8 @@ def point(figures: Figures) -> Point:
 
 def dominations(found: dict[Case, Figures]) -> list[Domination]:
     """Return each run of prefork's that a peer's run on the same load, seed and host dominates."""
-    groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
-    for case in found:
-        groups[case[1:]].append(case)
     told = []
-    for group in groups.values():
+    for group in _alike(found):
         for ours in (case for case in group if case.policy.is_prefork):
             mine = point(found[ours])
             for other in (case for case in group if not case.policy.is_prefork):
@@ -69,6 +66,24 @@ def dominations(found: dict[Case, Figures]) -> list[Domination]:
                 if its.dominates(mine):
                     told.append(Domination(ours, other.policy.name, mine, its))
     return told
+
+
+def dominated_shares(found: dict[Case, Figures]) -> dict[Policy, float]:
+    """Return the share of each policy's runs that anybody else's on the same load, seed and host dominates."""
+    lost: dict[Policy, list[bool]] = defaultdict(list)
+    for group in _alike(found):
+        points = [point(found[case]) for case in group]
+        for case, its in zip(group, points, strict=True):
+            lost[case.policy].append(any(other.dominates(its) for other in points))
+    return {policy: mean(runs) for policy, runs in lost.items()}
+
+
+def _alike(found: dict[Case, Figures]) -> list[list[Case]]:
+    """Runs that differ in their policy alone."""
+    groups: dict[tuple[object, ...], list[Case]] = defaultdict(list)
+    for case in found:
+        groups[case[1:]].append(case)
+    return [*groups.values()]
 
 
 def pooled(found: dict[Case, Figures]) -> dict[Policy, Point]:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from . import loads
-from .claims import dominations, frontier, picked, pooled, savings
+from .claims import dominated_shares, dominations, frontier, picked, pooled, savings
 
 if TYPE_CHECKING:
     from .claims import Domination, Point, Saving
@@ -24,6 +24,7 @@ def first(found: dict[Case, Figures]) -> None:
     for places in sorted({case.places for case in found}):
         print(f"\n   {places} place(s) a worker: runs dominated, of those with this load")
         _by_load(told, found, places)
+    _held_out(told, found)
     _means(found)
 
 
@@ -40,6 +41,16 @@ def _by_load(told: list[Domination], found: dict[Case, Figures], places: int) ->
             print(f"      {peer:28} {times:2}  e.g. {_text(worst.ours)} against {_text(worst.theirs)}")
 
 
+def _held_out(told: list[Domination], found: dict[Case, Figures]) -> None:
+    """The loads that nobody was tuned on, by how long a birth takes."""
+    uses = {load.name: load.use for load in loads.LOADS}
+    runs = Counter((case.spawn_time, uses[case.load]) for case in found if case.policy.is_prefork)
+    hit = Counter((case.spawn_time, uses[case.load]) for case in {one.case for one in told})
+    print()
+    for spawn_time, use in sorted(runs):
+        print(f"   {use:8} births of {spawn_time:4g} s: {hit[spawn_time, use]:3} of {runs[spawn_time, use]}")
+
+
 def _lead(one: Domination) -> float:
     return one.ours.workers - one.theirs.workers
 
@@ -48,9 +59,10 @@ def _means(found: dict[Case, Figures]) -> None:
     """Means over all loads, seeds and spawn times: what each axis costs whom."""
     for places in sorted({case.places for case in found}):
         print(f"\n   Means over loads, spawn times and seeds, {places} place(s) a worker; flaps an hour")
-        points = pooled({case: its for case, its in found.items() if case.places == places})
-        for policy, its in sorted(points.items(), key=lambda pair: pair[1].slow):
-            print(f"   {policy.name:18} {_text(its)}")
+        mine = {case: its for case, its in found.items() if case.places == places}
+        shares = dominated_shares(mine)
+        for policy, its in sorted(pooled(mine).items(), key=lambda pair: pair[1].slow):
+            print(f"   {policy.name:18} {_text(its)}; {shares[policy]:6.1%} of its runs are dominated by somebody")
 
 
 def second_and_third(found: dict[Case, Figures], places: int) -> None:
