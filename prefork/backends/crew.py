@@ -43,11 +43,17 @@ class CrewOptions:
 class Crew(Protocol):
     """Threads, or what is as good."""
 
+    blocks: bool
+    """Whether one that waits in the kernel holds up no other."""
+
     def hire(self) -> None:
         """One more who can sit at the same time; called before an accept. Raises OSError where nobody more can."""
 
     def sit(self, live: Callable[[], None], /) -> None:
         """Have `live` called, now, in a thread that does nothing else until it returns."""
+
+    def behind(self) -> int:
+        """How many calls to `sit` nobody has come to yet."""
 
     def poller(self) -> select.poll:
         """A new poll, that waits as such a thread may wait."""
@@ -64,6 +70,8 @@ class Threads:
 
     def __init__(self) -> None:
         self._seats: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.blocks = True
+        self.behind = self._seats.qsize
         self.poller = select.poll
         self.ident = threading.get_ident
 
@@ -90,12 +98,19 @@ class Threads:
 class CrewTurns(Turns):
     """The serving loop of a worker whose sessions have threads; it ends without those that don't return."""
 
+    accepts = 32
+    """Who is taken begins beside the others, however many: more are taken with less by one turn."""
+
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket], crew: Crew) -> None:
         super().__init__(host, tether, listeners)
         self.tether = tether
         self.crew = crew
         self.fresh: list[Callable[[], None]] = []
         """Who was accepted in this turn, to be called in a thread."""
+
+    def behind(self) -> int:
+        """Who was accepted and has not begun is work that waits: for the interpreter, which this thread has."""
+        return super().behind() + self.crew.behind()
 
     @property
     def is_done(self) -> bool:

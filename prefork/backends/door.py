@@ -45,6 +45,9 @@ class Held(Protocol):
 class Loop(Protocol):
     """What a door asks of its loop."""
 
+    accepts: int
+    """Most accepts a wake-up: ACCEPTS, unless more is gained by more."""
+
     def watch(self, fd: int, /) -> None:
         """Call `knock` when somebody waits at this listener; where epoll is there, by EPOLLEXCLUSIVE."""
 
@@ -126,7 +129,7 @@ class Door:
         if fd not in self.listeners:
             return
         accepted = self._accept(fd, now)
-        for _ in range(min(busy, ACCEPTS) - 1 if accepted else 0):
+        for _ in range(min(busy, self._loop.accepts) - 1 if accepted else 0):
             if not self._accept(fd, now):
                 break
         if not self._gate.open:

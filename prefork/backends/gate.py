@@ -26,7 +26,7 @@ class Gate:
 
     __slots__ = (
         "_backoff_ns",
-        "_counts",
+        "_ends",
         "_left",
         "_logged_at",
         "_max_sessions",
@@ -51,8 +51,8 @@ class Gate:
         self._max_sessions = max_sessions
         self._left = max_served or _UNLIMITED
         """Sessions until it is spent."""
-        self._counts = max_sessions > 0
-        """Whether the number of sessions matters: there is a cap, or an end to wait for."""
+        self._ends = False
+        """Whether the last session is waited for."""
         self._wanted = 0
         self._serial = 0
         self._retired = False
@@ -81,7 +81,6 @@ class Gate:
         """Lower the cap, where it is over this, for a loop that can't hold more; before READY, which tells it."""
         self.places = sessions
         self._max_sessions = min(self._max_sessions or sessions, sessions)
-        self._counts = True
 
     def learn(self, wanted: int) -> bool:
         """Take the master's WANT_* bits; True: say DECLINED."""
@@ -108,14 +107,14 @@ class Gate:
         """Take a place."""
         self.sessions += 1
         self._left -= 1
-        if self._counts or self._backoff_ns or self._left <= 0:
+        if self.sessions == self._max_sessions or self._ends or self._backoff_ns or self._left <= 0:
             self.retry_at = self._backoff_ns = 0
             self._settle()
 
     def session_closed(self) -> None:
         """Give the place back; a descriptor is free again."""
         self.sessions -= 1
-        if self._counts or self.retry_at:
+        if self.sessions + 1 == self._max_sessions or self._ends or self.retry_at:
             self.retry_at = 0
             self._settle()
 
@@ -146,7 +145,7 @@ class Gate:
         paused = wanted & wire.WANT_PAUSE
         sweep = wanted & wire.WANT_SWEEP and not (self._swept or self._orphaned or paused or self._retired)
         self.sweeping = bool(self.draining and sweep)
-        self._counts = self._max_sessions > 0 or self.draining or self._retired
+        self._ends = self.draining or self._retired
         leaving = self._retired or (self.draining and not self.sweeping)
         self.bits = (
             (wire.GATE_FULL if 0 < self._max_sessions <= self.sessions else 0)

@@ -41,6 +41,14 @@ class PostedLink(SocketLink):
         """The session lives in this thread from now on."""
         self._own = self._ident()
 
+    def listen(self) -> bool:
+        """Serve the peer until there is something else to do; False: the seat is to wait."""
+        return False
+
+    def interrupt(self) -> bool:
+        """Have the thread look at its inbox, where it is in `listen`; False: it isn't."""
+        return False
+
     @property
     def is_over(self) -> bool:
         """The session is closed and its connection as well."""

@@ -28,13 +28,15 @@ def prepare(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def accept(listener: socket.socket, family: int, *, blocks: bool = False) -> Accepted:
+def accept(
+    listener: socket.socket, family: int, kind: type[SocketType] = SocketType, *, blocks: bool = False
+) -> Accepted:
     """Take one connection, that blocks or doesn't. Raises OSError; BlockingIOError when nobody waits.
 
     `listener.accept()` without its layer of Python, which asks for the listener's family and type each time.
     """
     fd, peer = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept itself calls
-    connection = SocketType(family, socket.SOCK_STREAM, 0, fd)
+    connection = kind(family, socket.SOCK_STREAM, 0, fd)
     if not blocks:
         connection.setblocking(False)
     return connection, peer

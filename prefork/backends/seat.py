@@ -1,11 +1,12 @@
 """A session in a thread of its own, or in what is like one; a serving loop accepts and obeys. For loops that may block.
 
 Theory. The serving loop has listeners, channel and signals alone: it accepts, beats, and it alone writes the slot. Each
-session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile; a poll, and
-an eventfd by which others wake who sits there. So nothing of a session is touched by two threads: what others have to
-say to it is posted to its seat, and what it has to say to the worker is posted to the serving loop. A seat is one
-session's at a time; it is made before the accept, so that who is out of descriptors, or of threads, accepts nobody. The
-*crew* is who sits there: threads, greenlets.
+session has a *seat*: a host of its own, whose small loop runs in a thread that nobody else has meanwhile. It waits in
+recv where only the peer can have something to say (`recv_link`), else in a poll, with an eventfd by which others wake
+who sits there. So nothing of a session is touched by two threads: what others have to say to it is posted to its seat,
+and what it has to say to the worker is posted to the serving loop. A seat is one session's at a time; it is made before
+the accept, so that who is out of descriptors, or of threads, accepts nobody. The *crew* is who sits there: threads,
+greenlets.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 from prefork.backends.crew import CrewTurns, leave
 from prefork.backends.host import Host
 from prefork.backends.posted_link import PostedLink, TlsPostedLink
+from prefork.backends.preface import accept
+from prefork.backends.recv_link import PatientSocket, RecvLink, let_interrupt
 from prefork.backends.timers import NEVER
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class SeatTurns(CrewTurns):
         """Those that are free."""
         self._unseated = 0
         """Of the crew, who were hired for a seat that is gone."""
+        if crew.blocks:
+            let_interrupt()
 
     def accept(self, listener: socket.socket, family: int, /) -> Accepted:
         """Take a connection, if there is a seat for it; those in this epoll, which shake hands, have theirs to come.
@@ -55,6 +60,8 @@ class SeatTurns(CrewTurns):
             self.seats.append(Seat(self, hires=not self._unseated))
             self._unseated = max(0, self._unseated - 1)
         try:
+            if self.crew.blocks:
+                return accept(listener, family, PatientSocket, blocks=True)
             return super().accept(listener, family)
         except BlockingIOError:
             raise
@@ -67,7 +74,8 @@ class SeatTurns(CrewTurns):
     def serve(self, connection: Connection, peer: object, listener: object, /, *, tls: bool = False) -> Seat:
         """A seat for the connection."""
         seat = self.seats.pop()
-        seat.take(TlsPostedLink if tls else PostedLink, connection, (peer, listener))
+        plain = RecvLink if self.crew.blocks else PostedLink
+        seat.take(TlsPostedLink if tls else plain, connection, (peer, listener))
         return seat
 
 
@@ -140,17 +148,18 @@ class Seat:
     def _serve(self, link: PostedLink) -> None:
         """Turn after turn, until the session is over."""
         host, poll, clock, bell = self._host, self._poller.poll, time.monotonic_ns, self._bell
-        now = clock()
         while True:
+            now = clock()
             host.turn(now)
             if link.is_over:
                 return
+            if link.listen():
+                continue
             for fd, mask in poll(_patience(host, now)):
                 if fd == bell:
                     os.eventfd_read(bell)
                 else:
                     link.event(mask)
-            now = clock()
 
     def _drain(self, link: PostedLink, seconds_left: float) -> None:
         link.drain(time.monotonic_ns(), seconds_left)
@@ -185,7 +194,8 @@ class Seat:
 
     def wake(self) -> None:
         """Make the session's loop turn."""
-        os.eventfd_write(self._bell, 1)
+        if not self._link.interrupt():
+            os.eventfd_write(self._bell, 1)
 
 
 def _patience(host: Host, now: int) -> int | None:

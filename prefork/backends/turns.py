@@ -15,7 +15,7 @@ import time
 from select import EPOLLEXCLUSIVE, EPOLLIN, epoll
 from typing import TYPE_CHECKING, Final
 
-from prefork.backends.door import Door
+from prefork.backends.door import ACCEPTS, Door
 from prefork.backends.preface import accept
 from prefork.backends.socket_link import READ_BYTES, SocketLink
 from prefork.backends.tls_link import TlsLink
@@ -62,6 +62,9 @@ class TlsEpollLink(TlsLink, EpollLink):
 class Turns:
     """One worker's: `start`, then turn after turn until `is_done`, then `stop`; `close` in any case."""
 
+    accepts = ACCEPTS
+    """Most accepts a wake-up."""
+
     def __init__(self, host: Host, tether: Tether, listeners: Sequence[socket.socket]) -> None:
         self.host = host
         self.epoll = epoll()  # by the name of our own import: gevent takes it out of the module
@@ -103,6 +106,10 @@ class Turns:
         """Close what this opened, and the tether's. Threads may still post; nobody listens any more."""
         self.epoll.close()
         self._tether.close()
+
+    def behind(self) -> int:
+        """How much was to be done before these events."""
+        return len(self.host.inbox)
 
     # -- turns ---------------------------------------------------------------------------------------------------------
 
@@ -199,4 +206,4 @@ class Turns:
         if not tether.orphaned and tether.channel.fileno() in fds:
             door.bell(self.now)
         for fd in fds:
-            door.knock(fd, self.now, busy=len(events) + len(self.host.inbox))
+            door.knock(fd, self.now, busy=len(events) + self.behind())

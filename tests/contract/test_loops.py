@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from prefork import App, Lines, Session, wire
@@ -63,10 +64,39 @@ class TestThreads(BackendContract):
         third.hears("in the end")
         assert worker.slot[wire.ACCEPTED] == 3
 
+    def test_a_thread_that_waits_for_its_peer_hears_what_others_say_whenever_they_do(self, start: Workers) -> None:
+        worker = start(Prompted)
+        for _ in range(200):
+            session = worker.connect(opened=False)
+            for line in ("first", "second"):
+                session.say(line)
+                assert sorted(session.line() for _ in range(2)) == [line, f"to {line}"]
+            session.socket.close()
+
     def test_what_another_thread_asks_of_a_session_that_is_over_is_dropped(self, start: Workers) -> None:
         worker = start(Outlived)
         worker.connect(opened=False).socket.close()
         assert worker.note() == "0 wait"
+
+
+class Prompted(Session[str]):
+    """Each line has two answers: its own, and that of a thread, which comes as the session goes back to wait."""
+
+    framer = Lines
+
+    def __init__(self) -> None:
+        self.lines: SimpleQueue[str] = SimpleQueue()
+
+    def opened(self) -> None:
+        threading.Thread(target=self.speak, daemon=True).start()
+
+    def received(self, line: str, /) -> None:
+        self.send(line)
+        self.lines.put(line)
+
+    def speak(self) -> None:
+        while True:
+            self.conn.send_item(f"to {self.lines.get()}")
 
 
 class Outlived(Session[str]):

@@ -46,6 +46,7 @@ class Greenlets:
     """A crew of greenlets."""
 
     def __init__(self) -> None:
+        self.blocks = False
         self.ident = gevent.getcurrent
         self.poller = gevent.select.poll
 
@@ -56,6 +57,10 @@ class Greenlets:
         """The connection as gevent's socket, which lets others run while it waits."""
         family, kind, proto = connection.family, connection.type, connection.proto
         return gevent.socket.socket(family, kind, proto, connection.detach())  # type: ignore[no-any-return]
+
+    def behind(self) -> int:
+        """Greenlets begin before the serving loop's next turn."""
+        return 0
 
     def sit(self, live: Callable[[], None], /) -> None:
         """Have `live` called in a greenlet of its own."""
