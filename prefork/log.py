@@ -111,20 +111,20 @@ class SinkHandler(logging.Handler):
 
     def __init__(self, sink: Sink, who: str) -> None:
         super().__init__()
-        self._sink = sink
-        self._who = who
+        self.sink = sink
+        self.who = who
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises: a log line that can't be made is dropped and counted."""
         try:
-            self._sink.write(self.text(record))
+            self.sink.write(self.text(record))
         except Exception:  # noqa: BLE001 - a broken __str__ in a user's exception must not end the session
-            self._sink.drop()
+            self.sink.drop()
 
     def text(self, record: logging.LogRecord) -> str:
         """The record as `<UTC time> <LEVEL> <who>: <message>`."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        text = f"{at}Z {record.levelname} {self._who}: {one_line(record.getMessage())}"
+        text = f"{at}Z {record.levelname} {self.who}: {one_line(record.getMessage())}"
         if record.exc_info:
             trace = logging.Formatter().formatException(record.exc_info)
             text += "\n" + "\n".join(f"    {line}" for line in trace.splitlines())
@@ -137,13 +137,21 @@ def one_line(text: str) -> str:
 
 
 def attach(sink: Sink, who: str) -> logging.Handler:
-    """Send the logger `prefork`, and it alone, to `sink`; returns the handler for `detach`."""
-    handler = SinkHandler(sink, who)
+    """Send the logger `prefork`, and it alone, to `sink`; returns the handler for `detach`.
+
+    Again with the same sink, as a worker does with its mold's: only `who` is another, since a new handler costs a birth
+    time.
+    """
     logger = logging.getLogger("prefork")
-    for old in [each for each in logger.handlers if isinstance(each, SinkHandler)]:
-        logger.removeHandler(old)
+    attached = [each for each in logger.handlers if isinstance(each, SinkHandler)]
+    handler = next((each for each in attached if each.sink is sink), None) or SinkHandler(sink, who)
+    handler.who = who
+    for old in attached:
+        if old is not handler:
+            logger.removeHandler(old)
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    if logger.level != logging.INFO:  # setting it empties the cache of every logger that there is
+        logger.setLevel(logging.INFO)
     logger.propagate = False
     return handler
 

@@ -2,9 +2,9 @@
 
 Theory. The gate says whether the door is open; the loop watches the listeners while it is, and only then. A worker that
 was woken and took a connection goes to the end of the listener's queue (its watch is taken off and put on again), so
-that the next connection goes to another. A doorbell also means: a wake-up may have been swallowed, so one accept is
-tried. What the loop itself must bring is `Loop`; it calls `start` once, `knock`, `bell` and `signalled` when a
-descriptor of theirs is readable, and `obey` whenever `is_due`.
+that the next connection goes to another; where it took two, no other was idle, and it stays. A doorbell also means: a
+wake-up may have been swallowed, so one accept is tried. What the loop itself must bring is `Loop`; it calls `start`
+once, `knock`, `bell` and `signalled` when a descriptor of theirs is readable, and `obey` whenever `is_due`.
 """
 
 from __future__ import annotations
@@ -128,13 +128,12 @@ class Door:
         """Somebody waits at a listener; `busy`: how many events this turn had."""
         if fd not in self.listeners:
             return
-        accepted = self._accept(fd, now)
-        for _ in range(min(busy, self._loop.accepts) - 1 if accepted else 0):
-            if not self._accept(fd, now):
-                break
+        accepted, most = 0, min(busy, self._loop.accepts)
+        while accepted < most and self._accept(fd, now):
+            accepted += 1
         if not self._gate.open:
             self._regate()
-        elif accepted and fd in self.listeners:
+        elif accepted == 1 and fd in self.listeners:
             self._loop.unwatch(fd)
             self._loop.watch(fd)
 

@@ -146,8 +146,9 @@ class Link(Outlet):
         self._eof = WANTED
         self._fresh_until = 0
         if not self._state:
-            self._interest()
             self._resume()
+        if not self._state:  # most close by it: taken off at once, they needn't be told first to read no more
+            self._interest()
 
     def lost(self, error: OSError) -> None:
         """The connection is broken."""

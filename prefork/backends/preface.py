@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
+import struct
 from socket import SocketType
 
 from prefork.app.session import Address
@@ -14,11 +14,10 @@ Accepted = tuple[SocketType, object]
 """A connection, and its peer's name as socket's."""
 
 _TCP = (socket.AF_INET, socket.AF_INET6)
-_LAST_DATA_SENT = 44
-"""Where tcpi_last_data_sent lies in struct tcp_info (linux/tcp.h), a word of 4 bytes."""
-_LAST_DATA_SENT_END = _LAST_DATA_SENT + 4
+_TCP_INFO = struct.Struct("=B43xI")
+"""Of struct tcp_info (linux/tcp.h): tcpi_state, its first byte, and tcpi_last_data_sent."""
 _TCP_CLOSE = 7
-"""The state, struct tcp_info's first byte, of a connection that is no more."""
+"""The state of a connection that is no more."""
 
 
 def prepare(listener: socket.socket) -> None:
@@ -50,10 +49,11 @@ def waited(connection: socket.SocketType) -> int | None:
     """
     if connection.family not in _TCP:
         return None
-    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_SENT_END)
-    if info[0] == _TCP_CLOSE:
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    state, since_last_sent = _TCP_INFO.unpack(info)
+    if state == _TCP_CLOSE:
         raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
-    return int.from_bytes(info[_LAST_DATA_SENT:], sys.byteorder)
+    return int(since_last_sent)
 
 
 def address(name: object) -> Address:

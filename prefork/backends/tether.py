@@ -230,12 +230,13 @@ class Tether:
             self._publish()
 
     def _hold(self, sessions: int) -> None:
-        """So many were held until this turn."""
+        """So many were held until this turn: what begins or ends in it afterwards adds nothing."""
         now = self._turn_at
-        if sessions:
-            self._held += sessions * (now - self._held_at)
-            self.slot[wire.HELD] = self._held
-        self._held_at = self.slot[wire.HELD_AT] = now
+        if now != self._held_at:
+            if sessions:
+                self._held += sessions * (now - self._held_at)
+                self.slot[wire.HELD] = self._held
+            self._held_at = self.slot[wire.HELD_AT] = now
 
     def connection_waited(self, ms: int) -> None:
         """Count a connection that was in the accept queue for so long."""

@@ -3,6 +3,7 @@
 Theory. It forks twice: the intermediate ends at once, so that the worker becomes the child of the nearest subreaper,
 the master, which alone may reap it and signal it. Everything that was printed is flushed before a fork (else each
 worker would print it again), and the garbage collector is frozen (else a child's first collection copies every page).
+What it holds is put into huge pages, for a fork copies an entry for each page, and the second end of one gives it back.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Mold:
             return
         gc.collect()
         gc.freeze()
+        linux.collapse_memory()
         self._tell(wire.MoldReady(_resident()))
         while True:
             raw, fds = self._receive()

@@ -2,7 +2,8 @@
 
 Theory. The worker waits until the intermediate is gone (its parent is then the master: PR_SET_CHILD_SUBREAPER), arms
 PDEATHSIG only then (armed before adoption it fires at adoption), and looks at its parent again, for the master may have
-died in between. It leaves by `os._exit` after running `atexit` and flushing: an ordinary exit would run the mold's
+died in between. The intermediate gives its copy of the mold's memory back before it is gone: meanwhile the worker does
+what needs no parent. It leaves by `os._exit` after running `atexit` and flushing: an ordinary exit would run the mold's
 stack, a bare `_exit` would lose the last printed lines.
 """
 
@@ -14,7 +15,6 @@ import faulthandler
 import logging
 import mmap
 import os
-import random
 import signal
 import sys
 import time
@@ -59,22 +59,25 @@ def be_worker(loaded: Loaded, birth: Birth, intermediate: int) -> None:
 
 
 def _live(loaded: Loaded, birth: Birth, intermediate: int) -> int:
-    settings = loaded.settings
-    while os.getppid() == intermediate:
-        time.sleep(_ADOPTION_STEP_S)
-    linux.die_with_parent(signal.SIGTERM)
-    if os.getppid() != settings.master:
-        return 0
-    set_title(settings.name, f"worker {birth.worker}")
+    set_title(loaded.settings.name, f"worker {birth.worker}")
     _dump_stacks_to(birth.dump)
     log.attach(loaded.sink, f"worker {birth.worker}")
-    random.seed()
     slot = _map(loaded.memory, birth.slot)
     loaded.sink.count_in(slot[wire.DROPPED : wire.DROPPED + 1])
+    if not _is_adopted(intermediate, loaded.settings.master):
+        return 0
     birth.channel.send(wire.pack(wire.Born(os.getpid())))
     tether = Tether(birth.channel, slot, _figures(loaded, birth.worker))
     loaded.backend.run(tether, loaded.listeners, loaded.app, loaded.options)
     return 0
+
+
+def _is_adopted(intermediate: int, master: int) -> bool:
+    """Wait for the end of the intermediate; whether the master is then the parent, and will be survived no more."""
+    while os.getppid() == intermediate:
+        time.sleep(_ADOPTION_STEP_S)
+    linux.die_with_parent(signal.SIGTERM)
+    return os.getppid() == master
 
 
 def _figures(loaded: Loaded, worker: int) -> WorkerSettings:

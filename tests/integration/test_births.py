@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import resource
 import select
 import signal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork import PoolConfig
+from prefork import Lines, PoolConfig, Session
 from prefork.master import linux_kernel
 from prefork.master.facts import MoldExited, WorkerUnborn
 from prefork.master.processes import start_mold
@@ -36,6 +37,14 @@ WHERE = ("mold", "intermediate", "worker")
 
 def static(workers: int, **more: object) -> PoolConfig:
     return PoolConfig.model_validate({"sizing": {"kind": "static", "workers": workers}, "boot_timeout": "1s", **more})
+
+
+class Draws(Session[str]):
+    framer = Lines
+
+    def opened(self) -> None:
+        """Tell what chance gives this worker."""
+        self.send(f"{os.getpid()} {random.random()}")
 
 
 def serving(view: PoolView) -> int:
@@ -212,3 +221,13 @@ def test_a_mold_that_dies_before_it_is_told_anything_is_one_that_ended(monkeypat
         assert until(world.kernel, MoldExited) == MoldExited(1, "SIGKILL")
         world.kernel.fork(WorkerId(1), 1, {})
         assert until(world.kernel, WorkerUnborn) == WorkerUnborn(WorkerId(1), errno.ESRCH)
+
+
+def test_each_worker_draws_numbers_of_its_own(prefork_pool: Start) -> None:
+    pool = prefork_pool(Draws, pool=static(2))
+    told: dict[str, str] = {}
+    while len(told) < 2:
+        with Client(pool) as client:
+            pid, number = (client.hear() or "").split()
+            told.setdefault(pid, number)
+    assert len(set(told.values())) == 2
