@@ -34,11 +34,12 @@ def _by_load(told: list[Domination], found: dict[Case, Figures], places: int) ->
         mine = [one for one in told if (one.case.load, one.case.places) == (load.name, places)]
         if not mine:
             continue
-        peers = Counter(f"{one.peer} at {one.case.spawn_time:g} s" for one in mine)
+        peers = Counter((one.peer, one.case.spawn_time) for one in mine)
         print(f"   {load.name:14} {len({one.case for one in mine}):3} of {len(runs)}")
-        for peer, times in peers.most_common():
-            worst = max((one for one in mine if peer.startswith(one.peer + " ")), key=_lead)
-            print(f"      {peer:28} {times:2}  e.g. {_text(worst.ours)} against {_text(worst.theirs)}")
+        for who, times in peers.most_common():
+            worst = max((one for one in mine if (one.peer, one.case.spawn_time) == who), key=_lead)
+            text = f"{who[0]} at {who[1]:g} s"
+            print(f"      {text:28} {times:2}  e.g. {_text(worst.ours)} against {_text(worst.theirs)}")
 
 
 def _held_out(told: list[Domination], found: dict[Case, Figures]) -> None:
