@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 from prefork.errors import ConfigError
 from prefork.layers import Sources, load
 from prefork.master import judges
-from prefork.master.facts import ConfigRead
+from prefork.master.facts import ConfigRead, Judged
 from prefork.master.family import children
 from prefork.master.judge import answer
+from prefork.master.poller import Poller
 from prefork.version import VERSION
 
 if TYPE_CHECKING:
@@ -130,6 +132,27 @@ def test_a_judge_that_cannot_be_started_refuses(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "executable", f"{tmp_path}/python")
     with pytest.raises(ConfigError, match="what reads the config can't be started: No such file or directory"):
         judges.read_policy("any.toml")
+
+
+def test_a_judge_that_the_kernel_cannot_start_is_a_fact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/python")
+    told: list[Judged] = []
+    judges.Judges(Poller(), told.append).ask(3, {"shadow": "any.toml"})
+    assert [(each.judge, str(each.answer)) for each in told] == [
+        (3, "what reads the config can't be started: No such file or directory")
+    ]
+
+
+def test_a_judge_that_cannot_be_watched_is_ended_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    os.mkfifo(tmp_path / "fifo.toml")
+    files = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(ConfigError, match="what reads the config can't be started: Too many open files"):
+        judges.asked({"shadow": f"{tmp_path}/fifo.toml"})
+    assert (children(), len(os.listdir("/proc/self/fd"))) == ([], files)
 
 
 @pytest.mark.parametrize("module", ["prefork.master.__main__", "prefork.journal.scribe"])
