@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from prefork.cli.instances import Config, Control, find
 from prefork.client import ANSWER_TIMEOUT, Connection
 from prefork.errors import AppError, ConfigError, PreforkError
-from prefork.master.reading import PATIENCE_S
+from prefork.master.judges import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,8 @@ def scale(size: Size, /, *, config: Config = None, control: Control = None) -> i
 def reload(*, config: Config = None, control: Control = None) -> int:
     """Read config and code again; every worker is replaced, no session lost."""
     path = find(config, control)
-    with Connection(path, ANSWER_TIMEOUT + PATIENCE_S) as connection:  # it answers when the config is read
+    patience = ANSWER_TIMEOUT + 2 * PATIENCE_S  # it answers when the config is read; one that is read now goes before
+    with Connection(path, patience) as connection:
         answer = connection.ask("reload")
     serving = int(answer["generation"])
     before = int(answer.get("newest", serving))  # one that imports already has not seen what is to be read now

@@ -9,23 +9,15 @@ import json
 import os
 import signal
 import sys
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefork.errors import AppError, PreforkError
 from prefork.master.handover import Handover
+from prefork.master.judges import read_policy
 from prefork.master.master import Setup, run_master
-from prefork.master.reading import read_config, read_policy
 from prefork.master.signals import hold_signals
-from prefork.master.tls import check_tls
 from prefork.mold import linux
 from prefork.mold.title import set_title
-
-if TYPE_CHECKING:
-    from prefork.config import ServerConfig
-
-_CONFIGS = 9
-"""Those of the last reloads: a journal says where the settings of the one that is in force come from."""
 
 
 def main() -> int:
@@ -51,24 +43,15 @@ def main() -> int:
 
 def _serve(told: Handover) -> None:
     set_title(told.config.name, "master")
-    known = deque([(told.config, told.origins)], maxlen=_CONFIGS)
-
-    def reload() -> ServerConfig:
-        if told.sources is None:
-            check_tls(told.config)
-        else:
-            known.append(read_config(told.sources))
-        return known[-1][0]
-
     run_master(
         told.config,
         Setup(
-            reload,
+            told.sources,
             told.sys_path,
             told.app_path,
             told.config_file,
             lambda said: _say(told.announce, said),
-            lambda config: next((origins for each, origins in known if each is config), {}),
+            told.origins,
             read_policy,
             alone=True,
         ),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from prefork.errors import ConfigError, PreforkError
 from prefork.master.facts import Asked
 from prefork.master.listeners import identity, remove_stale
 
@@ -26,15 +27,26 @@ MAX_REQUEST = 64 * 1024
 MAX_CLIENTS = 32
 RETRY_NS = 1_000_000_000
 DEADLINE_NS = 5_000_000_000
-"""From accept to the last byte of the reply."""
+"""From accept to the end of the request, and from the reply to its last byte; in between it is the master's turn."""
 
 
 @dataclass(slots=True)
 class _Client:
     sock: socket.socket
-    deadline: int
+    deadline: int | None
+    """None: it is owed a reply."""
     received: bytearray = field(default_factory=bytearray)
     reply: bytes = b""
+
+
+def granted(result: dict[str, Any]) -> dict[str, Any]:
+    """The reply to who gets what he asked for."""
+    return {"ok": True, "exit_code": 0, "result": result}
+
+
+def refused(error: PreforkError) -> dict[str, Any]:
+    """The reply to who doesn't: one line, and the exit code of his command."""
+    return {"ok": False, "exit_code": error.exit_code, "error": str(error)}
 
 
 class ControlServer:
@@ -54,13 +66,14 @@ class ControlServer:
 
     def next_deadline(self) -> int | None:
         """When the next client's time is up."""
-        deadlines = [client.deadline for client in self._clients.values()]
+        deadlines = [client.deadline for client in self._clients.values() if client.deadline is not None]
         return min([*deadlines, self._again_at] if self._again_at else deadlines, default=None)
 
     def expire(self, now: int) -> None:
         """Close the clients whose time is up; accept again when it is time."""
-        for key in [key for key, client in self._clients.items() if client.deadline <= now]:
-            self._drop(key)
+        for key, client in list(self._clients.items()):
+            if client.deadline is not None and client.deadline <= now:
+                self._drop(key)
         if self._again_at and self._again_at <= now:
             self._again_at = 0
             self._watch(self._socket.fileno(), select.EPOLLIN, self._accept)
@@ -69,6 +82,7 @@ class ControlServer:
         """Send `answer` and close; nothing happens where the client is gone."""
         client = self._clients.get(key)
         if client is not None:
+            client.deadline = time.monotonic_ns() + DEADLINE_NS
             client.reply = json.dumps(answer, default=sorted).encode() + b"\n"  # a view has sets
             self._flush(key, client)
 
@@ -100,7 +114,7 @@ class ControlServer:
             sock.close()
             return
         if len(self._clients) >= MAX_CLIENTS:
-            self._drop(next(iter(self._clients)))
+            self._drop(min(self._clients, key=lambda key: (self._clients[key].deadline is None, key)))
         sock.setblocking(False)
         key = next(self._ids)
         self._clients[key] = _Client(sock, time.monotonic_ns() + DEADLINE_NS)
@@ -120,6 +134,7 @@ class ControlServer:
         client.received += chunk
         if b"\n" in client.received:
             self._unwatch(client.sock.fileno())
+            client.deadline = None
             self._ask(key, bytes(client.received).partition(b"\n")[0])
         elif not chunk or len(client.received) > MAX_REQUEST or mask & select.EPOLLERR:
             self._drop(key)
@@ -129,8 +144,7 @@ class ControlServer:
             request = json.loads(line)
             self.asked.append(Asked(key, str(request["command"]), dict(request.get("args", {}))))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            text = 'the request is no JSON object with a "command"'
-            self.reply(key, {"ok": False, "exit_code": 2, "error": text})
+            self.reply(key, refused(ConfigError('the request is no JSON object with a "command"')))
 
     def _flush(self, key: int, client: _Client) -> None:
         fd = client.sock.fileno()

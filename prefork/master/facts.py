@@ -11,6 +11,9 @@ from prefork.master.totals import Totals
 
 if TYPE_CHECKING:
     from prefork import wire
+    from prefork.config import ServerConfig
+    from prefork.errors import PreforkError
+    from prefork.policy.config import PoolConfig
     from prefork.policy.model import Decision, WorkerId
 
 
@@ -117,6 +120,23 @@ class Asked(NamedTuple):
     args: dict[str, Any]
 
 
+class ConfigRead(NamedTuple):
+    """A config as its sources give it at a reload, plain, its certificates judged."""
+
+    config: ServerConfig
+    origins: dict[str, str]
+    """Dotted field -> who said it; a default has no entry."""
+    candidate: PoolConfig | PreforkError | None = None
+    """The shadow's, plain, or what refuses it; None: there is no shadow."""
+
+
+class Judged(NamedTuple):
+    """The judge with this number was reaped: what it has read, or why that is no config."""
+
+    judge: int
+    answer: ConfigRead | PreforkError
+
+
 class Performed(NamedTuple):
     """A decision was carried out; `worker` is the newcomer of a Spawn."""
 
@@ -135,5 +155,6 @@ Fact = (
     | StrangerReaped
     | ListenerReadable
     | Asked
+    | Judged
     | Performed
 )

@@ -1,51 +1,70 @@
 """`python -m prefork.master.judge` reads a config for a master, which keeps neither pydantic nor what reads files.
 
-Theory. A socket is its stdin: it gets one JSON object, which ends with the input, of `version` and either `sources`
-(layers.Sources) or `shadow` (a file), and answers with one pickle: what was read, in its plain form, or the error that
-refuses it. `reading` asks. A prefork that was installed since the master started answers nothing but that: its config
-may have other fields.
+Theory. A memory file is its stdin, as `judges` tells. The question has `version`, `asker` (a pid), and `sources`
+(layers.Sources), `shadow` (a file), or both. The answer is a ConfigRead (of the shadow alone: its [pool] table, plain),
+or the error that refuses it. A prefork that was installed since the master started answers nothing but that: its config
+may have other fields. A judge ends with its master, even where a file holds it up.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pickle
-import socket
-from typing import Any
+import signal
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefork.errors import ConfigError, PreforkError
 from prefork.layers import Sources, load, policy_of
+from prefork.master.facts import ConfigRead
 from prefork.master.tls import check_tls
+from prefork.mold import linux
 from prefork.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.policy.config import PoolConfig
+
+_T = TypeVar("_T")
 
 
 def main() -> None:
     """Answer one question."""
-    with socket.socket(fileno=0) as asker, asker.makefile("rwb") as stream:
-        pickle.dump(answer(json.load(stream)), stream)
+    with open(0, "r+b") as file:
+        question = json.load(file)
+        linux.die_with_parent(signal.SIGKILL)
+        if os.getppid() == question["asker"]:
+            pickle.dump(answer(question), file)
 
 
-def answer(question: dict[str, Any]) -> object:
-    """Return what was read, or the PreforkError that refuses it."""
-    what = f"shadow {question['shadow']}: it" if "shadow" in question else "reload: the config"
+def answer(question: dict[str, Any]) -> ConfigRead | PoolConfig | PreforkError:
+    """Return what was read, or what refuses it."""
+    if question["version"] != VERSION:
+        return ConfigError(
+            f"reload: prefork {question['version']} runs, and {VERSION} is installed by now: stop it, and start it anew"
+        )
+    shadow: str | None = question.get("shadow")
+    candidate = None if shadow is None else _unless_refused(f"shadow {shadow}: it", lambda: policy_of(shadow).plain())
+    if "sources" not in question:
+        assert candidate is not None
+        return candidate
+    return _unless_refused("reload: the config", lambda: _config(question["sources"], candidate))
+
+
+def _config(sources: dict[str, Any], candidate: PoolConfig | PreforkError | None) -> ConfigRead:
+    loaded = load(Sources.from_json(sources))
+    check_tls(loaded.config)
+    return ConfigRead(loaded.config.plain(), loaded.origins, candidate)
+
+
+def _unless_refused(what: str, read: Callable[[], _T]) -> _T | PreforkError:
     try:
-        return _read(question)
+        return read()
     except PreforkError as error:
         return error
     except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
         return ConfigError(f"{what} can't be read: {error}")
-
-
-def _read(question: dict[str, Any]) -> object:
-    if question["version"] != VERSION:
-        raise ConfigError(
-            f"reload: prefork {question['version']} runs, and {VERSION} is installed by now: stop it, and start it anew"
-        )
-    if "shadow" in question:
-        return policy_of(question["shadow"]).plain()
-    loaded = load(Sources.from_json(question["sources"]))
-    check_tls(loaded.config)
-    return loaded.config.plain(), loaded.origins
 
 
 if __name__ == "__main__":

@@ -81,5 +81,11 @@ class Kernel(Protocol):
     def shut(self) -> None:
         """Every listener refuses."""
 
+    def judge(self, number: int, question: dict[str, Any]) -> None:
+        """Have a child read the config (`judges` has the question); Judged follows, also where that is refused."""
+
+    def end_judge(self, number: int) -> None:
+        """SIGKILL it, if it still runs; Judged follows then too."""
+
     def reply(self, client: int, answer: dict[str, Any]) -> None:
         """Answer a client of the control socket."""

@@ -24,6 +24,7 @@ from prefork.master.facts import (
     WorkerUnborn,
 )
 from prefork.master.family import ended_children
+from prefork.master.judges import Judges
 from prefork.master.listeners import open_all
 from prefork.master.poller import Poller
 from prefork.master.processes import MoldProcess, OomKills, Process, WorkerProcess, cpu_ns, start_mold, starved_ns
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from prefork.master.control import ControlServer
     from prefork.master.family import Family
     from prefork.master.listeners import Listener, Queue
-
 
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT
 
@@ -63,6 +63,8 @@ class LinuxKernel:
         self._strangers_wait = False
         self._oom = OomKills()
         self._facts: list[Fact] = []
+        self._judges = Judges(self._poller, self._facts.append)
+        self.judge, self.end_judge = self._judges.ask, self._judges.end
         self.control: ControlServer | None = None
         self.watch(self._signals.fd, select.EPOLLIN, self._signalled)
 
@@ -82,7 +84,8 @@ class LinuxKernel:
             self._facts += self.control.asked
             self.control.asked.clear()
             self.control.expire(time.monotonic_ns())
-        facts, self._facts = sorted(self._facts, key=after_signals), []
+        facts = sorted(self._facts, key=after_signals)
+        self._facts.clear()
         return facts
 
     def _signalled(self, _mask: int) -> None:
@@ -171,14 +174,8 @@ class LinuxKernel:
             self._facts.append(WorkerUnborn(worker, errno.ESRCH))
             return
         try:
-            dump = os.memfd_create(f"prefork-dump-{worker}", os.MFD_CLOEXEC)
+            ours, theirs, dump = WorkerProcess.files(worker)
         except OSError as error:
-            self._facts.append(WorkerUnborn(worker, error.errno or 0))
-            return
-        try:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except OSError as error:
-            os.close(dump)
             self._facts.append(WorkerUnborn(worker, error.errno or 0))
             return
         ours.setblocking(False)
@@ -347,6 +344,8 @@ class LinuxKernel:
                 self._worker_ended(worker)
             elif generation is not None:
                 self._mold_ended(generation, self._molds[generation])
+            elif self._judges.collect(pid):
+                pass
             elif self._unborn:
                 self._strangers_wait = True
             elif self._family.reap(pid):
@@ -390,6 +389,7 @@ class LinuxKernel:
             self.control.close()
         for process in (*self._workers.values(), *self._molds.values()):
             process.destroy()
+        self._judges.close()
         for worker in [*self._unborn]:
             self._family.end_holders(self._workers[worker].end, self._ids_by_pid)
             self._forget_unborn(worker, errno.ECHILD)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from prefork import wire
 from prefork.errors import ConfigError
-from prefork.master.facts import Asked, ListenerReadable, Signalled, WorkerSaid
+from prefork.master.facts import Asked, Judged, ListenerReadable, Signalled, WorkerSaid
 from prefork.master.watch import ListenerWatch
 from prefork.policy.engine import decide
 from prefork.policy.memory import Memory
@@ -56,6 +56,7 @@ class Loop:
         self._board = board
         self._effects = effects
         self._orders = orders
+        self._reload = orders.reload
         self._reporter = reporter
         self._witnesses = witnesses
         self._watch = ListenerWatch(len(kernel.queues()))
@@ -68,6 +69,7 @@ class Loop:
             plan = self._decide()
             for fact in self._wait(plan):
                 self._learn(fact)
+            self._reload.looked(self._kernel.now())
 
     def _decide(self) -> Plan:
         board = self._board
@@ -95,7 +97,7 @@ class Loop:
 
         That a listener is armed again calls for no look; that connections come, in a stream, for none at once.
         """
-        known = (plan.next_check_at, self._effects.next_at)
+        known = (plan.next_check_at, self._effects.next_at, self._reload.next_at)
         until = min((each for each in known if each is not None), default=None)
         while True:
             self._hand_on(plan)
@@ -132,8 +134,11 @@ class Loop:
                 self._watch.fired(listener, now)
             case Signalled():
                 self._orders.signalled(fact, now)
-            case Asked(client, command, args):
-                self._kernel.reply(client, self._orders.answer(command, args, now))
+            case Asked():
+                if (answer := self._orders.answer(fact, now)) is not None:
+                    self._kernel.reply(fact.client, answer)
+            case Judged():
+                self._reload.judged(fact, now)
             case _:
                 before = self._board.generation
                 self._board.learn(fact, now)

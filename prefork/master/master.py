@@ -17,16 +17,18 @@ from prefork.errors import ConfigError, PreforkError
 from prefork.master.backoff import BackoffWatch
 from prefork.master.control import ControlServer
 from prefork.master.effects import Effects
+from prefork.master.facts import ConfigRead
 from prefork.master.family import Family
 from prefork.master.journal import Journal
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.master.loop import Loop, Witness
 from prefork.master.orders import Orders
+from prefork.master.reload import Reload
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
 from prefork.master.shadow import Shadow
-from prefork.master.tls import tls_of
+from prefork.master.tls import check_tls, tls_of
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.places import default_control, make_control_folder
@@ -47,15 +49,15 @@ _MOST_FILES = 65_536
 class Setup(NamedTuple):
     """What a master is started with, besides its config."""
 
-    reload: Callable[[], ServerConfig]
-    """Reads the config anew, plain, its certificates judged. Raises ConfigError."""
+    sources: dict[str, Any] | None
+    """What a judge reads at a reload: layers.Sources, as JSON. None: the certificates are judged again, and no more."""
     sys_path: list[str]
     app_path: str | None
     config_file: str | None
     announce: Callable[[dict[str, Any]], None]
     """Called once, when clients may come, with `addresses` (URLs) and `control` (a path or None)."""
-    origins: Callable[[ServerConfig], dict[str, str]]
-    """Dotted field -> who said it, of a config that `reload` returned, or of the first one; a default has no entry."""
+    origins: dict[str, str]
+    """Dotted field -> who said it, of the config; a default has no entry."""
     policy_of: Callable[[str], PoolConfig]
     """Reads the [pool] table of another file, plain. Raises ConfigError."""
     alone: bool
@@ -83,7 +85,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(sink.close)
         stack.callback(log.detach, log.attach(sink, "master"))
         files = _open_files(alone=setup.alone)
-        journal = _journal(config, lambda: setup.origins(board.config))
+        journal = _journal(config, lambda: reload.origins(board.config))
         if journal is not None:
             stack.callback(journal.close)
         shadow = _shadow(config, setup, journal)
@@ -96,6 +98,7 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
         stack.callback(kernel.close)
         board = Scoreboard(config, seed=int.from_bytes(os.urandom(4), sys.byteorder))
         start = Start(config, listeners, files)
+        reload = Reload(kernel, board, lambda: _read_again(config, setup, shadow), shadow=shadow, origins=setup.origins)
         effects = Effects(kernel, board, lambda new: _settings(new, setup, start))
         reporter = Reporter(
             kernel,
@@ -105,10 +108,10 @@ def run_master(config: ServerConfig, setup: Setup) -> None:
             lambda urls: setup.announce({"addresses": urls, "control": kernel.control and kernel.control.path}),
             journal=journal,
             shadow=shadow,
-            origins=setup.origins,
+            origins=reload.origins,
         )
         queries = {"status": reporter.status, "view": reporter.view, "policy": reporter.policy}
-        orders = Orders(board, lambda: _read_again(setup, shadow), queries)
+        orders = Orders(board, reload, queries)
         kernel.control = _control(config, kernel)
         witnesses: list[Witness] = [each for each in (journal, shadow, BackoffWatch()) if each is not None]
         Loop(kernel, board, effects, orders, reporter, witnesses=witnesses).run()
@@ -133,15 +136,18 @@ def _shadow(config: ServerConfig, setup: Setup, journal: Journal | None) -> Shad
     return Shadow(file, candidate, journal.note if journal is not None else lambda _: None)
 
 
-def _read_again(setup: Setup, shadow: Shadow | None) -> ServerConfig:
-    """Config and candidate at a reload. A candidate that can't be read keeps nobody from reloading."""
-    config = setup.reload()
-    if shadow is not None:
-        try:
-            shadow.take(setup.policy_of(shadow.file))
-        except PreforkError as error:
-            _log.warning("reload: the shadow goes on as it was: %s", error)
-    return config
+def _read_again(config: ServerConfig, setup: Setup, shadow: Shadow | None) -> ConfigRead | dict[str, Any]:
+    """What a judge is to be asked; where there are no sources, what is read at once. Raises ConfigError."""
+    file = shadow.file if shadow is not None else None
+    if setup.sources is not None:
+        return {"sources": setup.sources, "shadow": file}
+    check_tls(config)
+    candidate: PoolConfig | PreforkError | None
+    try:
+        candidate = setup.policy_of(file) if file is not None else None
+    except PreforkError as error:
+        candidate = error
+    return ConfigRead(config, setup.origins, candidate)
 
 
 def _control(config: ServerConfig, kernel: LinuxKernel) -> ControlServer | None:

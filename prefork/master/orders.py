@@ -7,16 +7,16 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from prefork.errors import BugError, ConfigError, PreforkError
-from prefork.master.tls import lasting
+from prefork.master.control import granted, refused
 from prefork.policy.limits import Limits
 from prefork.policy.model import Owner, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefork.config import ServerConfig
-    from prefork.master.facts import Signalled
+    from prefork.master.facts import Asked, Signalled
     from prefork.master.records import WorkerRecord
+    from prefork.master.reload import Reload
     from prefork.master.scoreboard import Scoreboard
 
 _log = logging.getLogger("prefork.master")
@@ -24,16 +24,16 @@ ORDERS = ("stop", "pause", "resume", "drain", "scale", "reload")
 
 
 class Orders:
-    """Carries orders to the board. `reload()` reads the config anew; `queries` are commands that only ask."""
+    """Carries orders to the board, and to the reload. `queries` are commands that only ask."""
 
     def __init__(
         self,
         board: Scoreboard,
-        reload: Callable[[], ServerConfig],
+        reload: Reload,
         queries: dict[str, Callable[[], dict[str, Any]]],
     ) -> None:
         self._board = board
-        self._reload = reload
+        self.reload = reload
         self._queries = queries
 
     def signalled(self, fact: Signalled, now: int) -> None:
@@ -46,7 +46,7 @@ class Orders:
             case signal.SIGQUIT:
                 self._board.goals.stop_at_once(now)
             case signal.SIGHUP:
-                self._try_reload()
+                self.reload.ordered(None, now)
             case signal.SIGUSR1:
                 self.pause()
             case signal.SIGUSR2:
@@ -58,14 +58,18 @@ class Orders:
             case _:
                 raise BugError(f"signal {fact.signum} has a handler and no meaning")
 
-    def answer(self, command: str, args: dict[str, Any], now: int) -> dict[str, Any]:
-        """Reply to one request of the control socket; a refusal is one line and changes nothing."""
+    def answer(self, asked: Asked, now: int) -> dict[str, Any] | None:
+        """Reply to one request of the control socket; a refusal is one line and changes nothing. None: it will come."""
+        client, command, args = asked
+        if command == "reload" and not args:
+            self.reload.ordered(client, now)
+            return None
         query = self._queries.get(command)
         try:
             result = query() if query is not None and not args else self._obey(command, args, now)
         except PreforkError as error:
-            return {"ok": False, "exit_code": error.exit_code, "error": str(error)}
-        return {"ok": True, "exit_code": 0, "result": result}
+            return refused(error)
+        return granted(result)
 
     def _obey(self, command: str, args: dict[str, Any], now: int) -> dict[str, Any]:
         match command, args:
@@ -81,10 +85,6 @@ class Orders:
                 self._scale(low, high)
             case "scale", {**nothing} if not nothing:
                 self._board.goals.scale = self._board.goals.bounds = None
-            case "reload", {**nothing} if not nothing:
-                self.reload()
-                generation = self._board.generation
-                return {"generation": generation, "newest": max([generation, *self._board.molds])}
             case _:
                 known = ", ".join(sorted([*self._queries, *ORDERS]))
                 raise ConfigError(f"command {command!r} with {args} is not known; known: {known}")
@@ -144,25 +144,3 @@ class Orders:
         """So many workers more, or fewer."""
         size = self._board.count(Phase.BOOTING) + self._board.count(Phase.SERVING)
         self._board.goals.scale_by(step, size, self._board.limits)
-
-    def reload(self) -> None:
-        """The next mold gets the config as it is now; one that can't be read changes nothing. Raises ConfigError."""
-        old = self._board.config
-        new = self._reload()
-        for field in ("listen", "control", "name", "journal", "shadow"):
-            if _for_life(new, field) != _for_life(old, field):
-                _log.warning("reload: %s has changed, and takes effect at the next start only", field)
-        self._board.next_config = new
-        self._board.forget_failed_molds()
-        self._board.goals.reload_wanted = True
-
-    def _try_reload(self) -> None:
-        try:
-            self.reload()
-        except PreforkError as error:
-            _log.error("reload refused, the old config stays: %s", error)
-
-
-def _for_life(config: ServerConfig, field: str) -> object:
-    """What a reload can't change of that field."""
-    return lasting(config) if field == "listen" else getattr(config, field)

@@ -41,13 +41,11 @@ class Status(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Process:
-    """A child with a channel to it. `pid` and `pidfd` are None until it is known."""
+class Child:
+    """A child of the master. `pid` and `pidfd` are None until it is known."""
 
-    channel: socket.socket
-    pid: int | None = None
-    pidfd: int | None = None
-    channel_open: bool = True
+    pid: int | None = field(default=None, kw_only=True)
+    pidfd: int | None = field(default=None, kw_only=True)
 
     def know(self, pid: int) -> None:
         """Open the pidfd. Raises ProcessLookupError when there is no such child any more."""
@@ -80,11 +78,23 @@ class Process:
     def destroy(self) -> None:
         """Kill it, wait for that, and forget it."""
         self.signal(signal.SIGKILL)
-        self.close_channel()
         if self.pidfd is not None:
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
             os.close(self.pidfd)
+
+
+@dataclass(slots=True, eq=False)
+class Process(Child):
+    """A child with a channel to it."""
+
+    channel: socket.socket
+    channel_open: bool = True
+
+    def destroy(self) -> None:
+        """Kill it, wait for that, and forget it."""
+        Child.destroy(self)
+        self.close_channel()
 
     def read(self, kinds: tuple[type, ...]) -> tuple[list[wire.Record], bool]:
         """The records of these kinds that can be read at once, and whether the channel is over (b"", ECONNRESET)."""
@@ -142,6 +152,17 @@ class WorkerProcess(Process):
     """Inode of the socket that is the worker's end of the channel."""
     doomed: bool = False
     """SIGKILL was ordered before its pid was known."""
+
+    @staticmethod
+    def files(worker: WorkerId) -> tuple[socket.socket, socket.socket, int]:
+        """Both ends of a newcomer's channel, the master's first, and its dump. Raises OSError, having opened none."""
+        dump = os.memfd_create(f"prefork-dump-{worker}", os.MFD_CLOEXEC)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            os.close(dump)
+            raise
+        return ours, theirs, dump
 
     def read_dump(self) -> str:
         """What faulthandler wrote, at most 64 KiB; the file is closed afterwards."""

@@ -111,10 +111,14 @@ class Scoreboard:
         return self.limits if self.next_config is self.config else Limits.of(self.next_config.pool)
 
     @property
+    def over(self) -> bool:
+        """A stop was ordered, or nothing can be served."""
+        return self.goals.stop_at is not None or self.fatal is not None
+
+    @property
     def finished(self) -> bool:
-        """A stop was ordered, or nothing can be served, and nobody is left."""
-        over = self.goals.stop_at is not None or self.fatal is not None
-        return over and not self.workers and not any(mold.phase in _RUNNING for mold in self.molds.values())
+        """It is over, and nobody is left."""
+        return self.over and not self.workers and not any(mold.phase in _RUNNING for mold in self.molds.values())
 
     def config_of(self, generation: int) -> ServerConfig:
         """What a mold of this generation is started with: another one of the present generation with its config."""

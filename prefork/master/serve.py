@@ -61,21 +61,16 @@ def serve(  # noqa: PLR0913 - one a field of ServerConfig
 
 def serve_config(config: ServerConfig, announce: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
     """Serve what a config says, which no reload changes. `announce`: as in Setup. Raises PreforkError."""
-    plain = config.plain()
-
-    def reload() -> ServerConfig:
-        check_tls(plain)
-        return plain
-
+    check_tls(config)
     run_master(
-        reload(),
+        config.plain(),
         Setup(
-            reload,
-            own_sys_path(),
+            sources=None,
+            sys_path=own_sys_path(),
             app_path=None,
             config_file=None,
             announce=announce,
-            origins=lambda _: {},
+            origins={},
             policy_of=lambda file: policy_of(file).plain(),
             alone=False,
         ),

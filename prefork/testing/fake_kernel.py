@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefork import wire
 from prefork.backends.gate import Gate
+from prefork.errors import ConfigError, PreforkError
 from prefork.master.facts import (
     Fact,
+    Judged,
     ListenerReadable,
     MoldExited,
     MoldSaid,
@@ -32,6 +34,7 @@ from prefork.master.totals import totals_at_death
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from prefork.master.facts import ConfigRead
     from prefork.policy.model import WorkerId
 
 MS = 1_000_000
@@ -82,6 +85,12 @@ class FakeKernel:
         """What fork says instead of forking."""
         self.forks_hang = False
         """Workers are stuck from their fork on."""
+        self.judge_ns = 130 * MS
+        """FOREVER: it hangs."""
+        self.judgement: ConfigRead | PreforkError = ConfigError("there is no config")
+        """What a judge finds that is asked from now on."""
+        self.judges: set[int] = set()
+        """Those that run."""
         self.signalled: list[tuple[WorkerId, int]] = []
         self.rung: list[WorkerId] = []
         self.replies: list[dict[str, Any]] = []
@@ -238,10 +247,25 @@ class FakeKernel:
             self.refused += len(queue)
             queue.clear()
 
+    def judge(self, number: int, question: dict[str, Any]) -> None:
+        del question
+        self.judges.add(number)
+        found = self.judgement
+        if self.judge_ns < FOREVER:
+            self.after(self.judge_ns, lambda: self._judge_ends(number, found))
+
+    def end_judge(self, number: int) -> None:
+        self.after(self.obey_ns, lambda: self._judge_ends(number, ConfigError("it was ended")))
+
     def reply(self, client: int, answer: dict[str, Any]) -> None:
         self.replies.append({"client": client, **answer})
 
     # -- events
+
+    def _judge_ends(self, number: int, answer: ConfigRead | PreforkError) -> None:
+        if number in self.judges:
+            self.judges.remove(number)
+            self._facts.append(Judged(number, answer))
 
     def _imported(self, generation: int, mold: FakeMold) -> None:
         if self.molds.get(generation) is not mold:

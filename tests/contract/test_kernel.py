@@ -17,15 +17,27 @@ import pytest
 from prefork import log, wire
 from prefork.address import TcpAddress
 from prefork.errors import ConfigError
-from prefork.master.facts import Fact, ListenerReadable, MoldExited, MoldSaid, WorkerExited, WorkerSaid, WorkerUnborn
-from prefork.master.family import Family
+from prefork.layers import Sources, load
+from prefork.master.facts import (
+    ConfigRead,
+    Fact,
+    Judged,
+    ListenerReadable,
+    MoldExited,
+    MoldSaid,
+    StrangerReaped,
+    WorkerExited,
+    WorkerSaid,
+    WorkerUnborn,
+)
+from prefork.master.family import Family, children
 from prefork.master.linux_kernel import LinuxKernel
 from prefork.master.listeners import Listener
 from prefork.master.totals import Totals, totals_at
 from prefork.mold import linux
 from prefork.mold.settings import MoldSettings
 from prefork.policy.model import WorkerId
-from prefork.testing.fake_kernel import FakeKernel
+from prefork.testing.fake_kernel import FOREVER, FakeKernel
 from tests.apps import lines
 
 if TYPE_CHECKING:
@@ -377,6 +389,71 @@ def zombies() -> int:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     stats = [Path(f"/proc/{pid}/stat").read_text() for pid in children]
     return sum(stat.rpartition(")")[2].split()[0] == "Z" for stat in stats)
+
+
+def sources_in(world: World, folder: Path) -> dict[str, Any]:
+    """The question; a judge of the fake kernel finds what a real one reads."""
+    (folder / "prefork.toml").write_text('app = "echo:Echo"\n')
+    sources = Sources(str(folder), environ={})
+    if isinstance(world.kernel, FakeKernel):
+        loaded = load(sources)
+        world.kernel.judgement = ConfigRead(loaded.config.plain(), loaded.origins)
+    return {"sources": sources.to_json()}
+
+
+def test_a_judge_reads_a_config_while_everything_else_goes_on(world: World, tmp_path: Path) -> None:
+    kernel = with_worker(world)
+    if isinstance(kernel, FakeKernel):
+        kernel.judge_ns = SECOND
+    question = sources_in(world, tmp_path)
+    kernel.judge(1, question)
+    kernel.signal(ONE, signal.SIGKILL)
+    seen: list[Fact] = []
+    until(kernel, Judged, seen)
+    assert [type(each) for each in seen] == [WorkerExited, Judged]
+    loaded = load(Sources.from_json(question["sources"]))
+    assert seen[-1] == Judged(1, ConfigRead(loaded.config.plain(), loaded.origins))
+
+
+def test_a_judge_that_is_held_up_is_ended_by_force_and_another_asked_meanwhile(world: World, tmp_path: Path) -> None:
+    kernel, question = world.kernel, sources_in(world, tmp_path)
+    os.mkfifo(tmp_path / "held.toml")
+    held = {"sources": Sources(str(tmp_path), "held.toml").to_json()}
+    if isinstance(kernel, FakeKernel):
+        kernel.judge_ns = FOREVER
+    kernel.judge(1, held)
+    assert kernel.wait(kernel.now() + SECOND // 20) == []
+    kernel.end_judge(1)
+    if isinstance(kernel, FakeKernel):
+        kernel.judge_ns = SECOND
+    kernel.judge(2, question)
+    ends = [until(kernel, Judged), until(kernel, Judged)]
+    assert [isinstance(each, Judged) and (each.judge, type(each.answer)) for each in ends] == [
+        (1, ConfigError),
+        (2, ConfigRead),
+    ]
+    kernel.end_judge(1)
+    assert kernel.wait(kernel.now() + SECOND // 50) == []
+
+
+def test_a_judge_is_no_stranger_and_is_left_by_no_master_that_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held.toml")
+    held = {"sources": Sources(str(tmp_path), "held.toml").to_json()}
+    sink = log.open_sink()
+    before = children()
+    kernel = LinuxKernel([], sink, Family(alone=True))
+    try:
+        kernel.judge(1, held)
+        kernel.end_judge(1)
+        facts = [fact for _ in range(3) for fact in kernel.wait(kernel.now() + SECOND // 2)]
+        told = "what reads the config has ended (SIGKILL): what it said is in the log"
+        assert [str(fact.answer) for fact in facts if isinstance(fact, Judged)] == [told]
+        assert not [fact for fact in facts if isinstance(fact, StrangerReaped)]
+        kernel.judge(2, held)
+    finally:
+        kernel.close()
+        sink.close()
+    assert children() == before
 
 
 def test_a_slot_is_used_again_after_its_worker(world: World) -> None:

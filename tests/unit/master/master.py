@@ -9,9 +9,10 @@ from typing import Any
 from prefork import log
 from prefork.config import ServerConfig
 from prefork.master.effects import Effects
-from prefork.master.facts import Asked, Performed, Signalled
+from prefork.master.facts import Asked, ConfigRead, Performed, Signalled
 from prefork.master.loop import Loop
 from prefork.master.orders import Orders
+from prefork.master.reload import Reload
 from prefork.master.reporter import Reporter
 from prefork.master.scoreboard import Scoreboard
 from prefork.mold.settings import MoldSettings
@@ -33,16 +34,18 @@ class FakeMaster:
         self.board = Scoreboard(self.config, seed=1)
         self.effects = Effects(self.kernel, self.board, _settings)
         self.reporter = Reporter(self.kernel, self.board, self.sink, None, self.announced.append)
-        self.orders = Orders(self.board, lambda: self.config, {"status": self.reporter.status})
+        self.kernel.judgement = ConfigRead(self.config, {})
+        self.reload = Reload(self.kernel, self.board, lambda: {"sources": "the files"})
+        self.orders = Orders(self.board, self.reload, {"status": self.reporter.status})
         self.loop = Loop(self.kernel, self.board, self.effects, self.orders, self.reporter)
 
     def signal_after(self, seconds: float, signum: int, times: int = 1) -> None:
         """The operator signals the master."""
         self.kernel.after(round(seconds * SECOND), lambda: self.kernel.tell_master(Signalled(signum, times)))
 
-    def ask_after(self, seconds: float, command: str) -> None:
+    def ask_after(self, seconds: float, command: str, client: int = 1) -> None:
         """Somebody asks through the control socket."""
-        self.kernel.after(round(seconds * SECOND), lambda: self.kernel.tell_master(Asked(1, command, {})))
+        self.kernel.after(round(seconds * SECOND), lambda: self.kernel.tell_master(Asked(client, command, {})))
 
     def run(self, seconds: float) -> list[Performed]:
         """Let the master live for so long, then end it with QUIT; what it decided before that."""

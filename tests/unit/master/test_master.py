@@ -11,15 +11,13 @@ import pytest
 
 from prefork import wire
 from prefork.errors import AppError, ConfigError
-from prefork.master.facts import Asked, WorkerSaid
+from prefork.master.facts import Asked, ConfigRead, WorkerSaid
 from prefork.master.loop import Loop
-from prefork.master.orders import Orders
 from prefork.master.records import WorkerRecord
 from prefork.policy.model import Because, Drain, Kill, KillStep, Owner, Phase, Reason, Retire, WorkerId
 from tests.unit.master.master import SECOND, FakeMaster
 
 if TYPE_CHECKING:
-    from prefork.config import ServerConfig
     from prefork.master.facts import Fact, Performed
     from prefork.policy.config import PoolConfig
     from prefork.policy.memory import Memory, Plan
@@ -213,9 +211,7 @@ def test_a_reload_that_fails_leaves_the_old_generation_serving() -> None:
 @pytest.mark.parametrize(("old", "new", "ended_after"), [("40s", "2s", 2), ("2s", "40s", 40)])
 def test_a_reload_is_judged_by_the_import_timeout_that_it_brings(old: str, new: str, ended_after: int) -> None:
     master = FakeMaster(min_workers=1, import_timeout=old)
-    reloaded = FakeMaster(min_workers=1, import_timeout=new).config
-    master.orders = Orders(master.board, lambda: reloaded, {})
-    master.loop = Loop(master.kernel, master.board, master.effects, master.orders, master.reporter)
+    master.kernel.judgement = ConfigRead(FakeMaster(min_workers=1, import_timeout=new).config, {})
     master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "import_ns", 100 * SECOND))
     master.signal_after(1, signal.SIGHUP)
     ends = [done for done in master.run(60) if done.decision.because.reason is Reason.IMPORT_TIMEOUT]
@@ -324,7 +320,7 @@ def test_a_worker_that_declined_is_asked_again_when_it_is_idle() -> None:
 def test_after_a_reload_that_failed_a_lost_mold_comes_back_with_the_config_that_works() -> None:
     master = FakeMaster(min_workers=1)
     works = master.config
-    master.orders._reload = lambda: works.model_copy(update={"app": "broken:App"})
+    master.kernel.judgement = ConfigRead(works.model_copy(update={"app": "broken:App"}), {})
     master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
     master.signal_after(1, signal.SIGHUP)
     master.kernel.after(2 * SECOND, lambda: setattr(master.kernel, "broken_app", ""))
@@ -338,8 +334,8 @@ def test_a_reload_that_waits_for_one_that_fails_brings_its_own_config() -> None:
     master = FakeMaster(min_workers=1)
     works = master.config
     broken, mended = (works.model_copy(update={"app": app}) for app in ("broken:App", "mended:App"))
-    configs = iter((broken, mended))
-    master.orders._reload = lambda: next(configs)
+    configs = iter((ConfigRead(broken, {}), ConfigRead(mended, {})))
+    master.reload._read = lambda: next(configs)
     master.kernel.after(SECOND // 2, lambda: setattr(master.kernel, "broken_app", "no"))
     master.signal_after(1, signal.SIGHUP)
     master.signal_after(1.01, signal.SIGHUP)
@@ -350,11 +346,7 @@ def test_a_reload_that_waits_for_one_that_fails_brings_its_own_config() -> None:
 
 def test_a_config_that_cannot_be_read_is_refused_and_the_pool_goes_on() -> None:
     master = FakeMaster(min_workers=1)
-
-    def broken() -> ServerConfig:
-        raise ConfigError("no file")
-
-    master.orders._reload = broken
+    master.kernel.judgement = ConfigError("no file")
     master.signal_after(1, signal.SIGHUP)
     alive: list[int] = []
     master.kernel.after(2 * SECOND, lambda: alive.append(master.board.count(Phase.SERVING)))
