@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 
 from prefork import PoolConfig, ServerConfig
-from prefork.policy.config import Table
 from prefork.policy.limits import Limits
 
 POOL = PoolConfig.model_validate({"max_workers": 9, "drain_timeout": "2s", "sizing": {"kind": "spare", "min_spare": 3}})
@@ -36,10 +35,6 @@ def inner(value: object) -> object:
     return values(value) if hasattr(value, "__dict__") and not isinstance(value, Path) else value
 
 
-def tables(kind: type[Table] = Table) -> list[type[Table]]:
-    return [kind, *(each for below in kind.__subclasses__() for each in tables(below))]
-
-
 def test_it_has_every_value_and_no_model() -> None:
     plain = SERVER.plain()
     assert values(plain) == values(SERVER)
@@ -47,12 +42,6 @@ def test_it_has_every_value_and_no_model() -> None:
     assert not isinstance(plain.listen[0].tls, BaseModel)
     assert plain.journal.path == Path("/j")
     assert plain.backends == {"mine": {"depth": {"most": 3}}}
-
-
-@pytest.mark.parametrize("table", [each for each in tables() if each is not Table], ids=lambda each: each.__name__)
-def test_a_model_has_nothing_to_read_but_its_fields(table: type[Table]) -> None:
-    own = {name for name in vars(table) if not name.startswith("_")} - {"model_config", "model_fields"}
-    assert own <= table.model_fields.keys()
 
 
 def test_the_policy_makes_the_same_of_it() -> None:
