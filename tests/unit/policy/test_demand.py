@@ -517,6 +517,8 @@ def test_a_sample_is_taken_before_anybody_is_called() -> None:
     assert plan_for(NO_CAP, of(busy(1), queue=1), LATE).memory.demand.demand == 1
     assert plan_for(ONE_EACH, of(serving(1)), LATE).memory.demand.demand == 0
     assert plan_for(sized(0, 9, 1), of(serving(1)), LATE).memory.demand.needs == ((NOW, 0),)
+    began_with_five = sized(0, 9, 1).model_copy(update={"start_workers": 5})
+    assert plan_for(began_with_five, of(serving(1)), LATE).memory.demand.needs == ((NOW, 0),)
 
 
 def test_figures_of_demand() -> None:
