@@ -27,13 +27,10 @@ def main() -> None:
 
 def answer(question: dict[str, Any]) -> object:
     """Return what was read, or the PreforkError that refuses it."""
-    what = f"shadow {question['shadow']}: it" if "shadow" in question else "reload: the config"
     try:
         return _read(question)
     except PreforkError as error:
         return error
-    except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
-        return ConfigError(f"{what} can't be read: {error}")
 
 
 def _read(question: dict[str, Any]) -> object:

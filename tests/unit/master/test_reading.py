@@ -52,17 +52,6 @@ def test_what_a_judge_refuses_is_raised_with_its_text_and_exit_code(sources: Sou
     assert str(caught.value) == str(same.value)
 
 
-BEYOND_MEASURE = {"digits": f"a = {'9' * 5000}", "a nest": f"a = {'[' * 10_000}"}
-
-
-@pytest.mark.parametrize("text", BEYOND_MEASURE.values(), ids=BEYOND_MEASURE)
-def test_what_no_parser_reads_is_refused_in_a_line(sources: Sources, tmp_path: Path, text: str) -> None:
-    (tmp_path / "prefork.toml").write_text(text)
-    assert refused(sources=sources.to_json()).startswith("reload: the config can't be read: ")
-    file = f"{tmp_path}/prefork.toml"
-    assert refused(shadow=file).startswith(f"shadow {file}: it can't be read: ")
-
-
 def test_certificates_are_judged_too(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "prefork.toml").write_text(
         'app = "a:b"\n[[listen]]\nurl = "tcp://h:1"\n[listen.tls]\ncert = "gone.pem"\n'
