@@ -35,8 +35,12 @@ _recv, _send = SocketType.recv, SocketType.send
 
 
 def let_interrupt() -> None:
-    """Catch the signal by which threads are interrupted; called by the main thread, before there are any."""
-    signal.signal(_INTERRUPT, _nothing)
+    """Have the signal by which threads are interrupted caught; called by the main thread, before there are any.
+
+    A handler of the app's stays, and is called whenever a thread is interrupted; ignored, no thread would hear of it.
+    """
+    if signal.getsignal(_INTERRUPT) in (signal.SIG_DFL, signal.SIG_IGN):
+        signal.signal(_INTERRUPT, _nothing)
 
 
 def _nothing(_signum: int, _frame: Any) -> None:  # noqa: ANN401 - Python's own signature

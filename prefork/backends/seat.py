@@ -47,7 +47,11 @@ class SeatTurns(CrewTurns):
         """Those that are free."""
         self._unseated = 0
         """Of the crew, who were hired for a seat that is gone."""
-        if crew.blocks:
+
+    def start(self) -> None:
+        """Accept from now on; the app's `started` has had its say about signals."""
+        super().start()
+        if self.crew.blocks:
             let_interrupt()
 
     def accept(self, listener: socket.socket, family: int, /) -> Accepted:

@@ -49,7 +49,7 @@ def read_file(shown: str, cwd: str, *, asked_for: bool) -> ConfigFile | None:
 
 
 def parse_toml(raw: bytes, shown: str) -> Any:  # noqa: ANN401 - any TOML
-    """Return the document's table. Raises ConfigError with line and column."""
+    """Return the document's table. Raises ConfigError, with line and column where they are known."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -62,6 +62,8 @@ def parse_toml(raw: bytes, shown: str) -> Any:  # noqa: ANN401 - any TOML
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{shown}: {_placed(str(error), text)}") from None
+    except (ValueError, RecursionError) as error:  # what it says of a number or a nest beyond all measure
+        raise ConfigError(f"{shown}: it can't be read: {error}") from None
 
 
 def _placed(message: str, text: str) -> str:

@@ -45,11 +45,11 @@ def answer(question: dict[str, Any]) -> ConfigRead | PoolConfig | PreforkError:
             f"reload: prefork {question['version']} runs, and {VERSION} is installed by now: stop it, and start it anew"
         )
     shadow: str | None = question.get("shadow")
-    candidate = None if shadow is None else _unless_refused(f"shadow {shadow}: it", lambda: policy_of(shadow).plain())
+    candidate = None if shadow is None else _unless_refused(lambda: policy_of(shadow).plain())
     if "sources" not in question:
         assert candidate is not None
         return candidate
-    return _unless_refused("reload: the config", lambda: _config(question["sources"], candidate))
+    return _unless_refused(lambda: _config(question["sources"], candidate))
 
 
 def _config(sources: dict[str, Any], candidate: PoolConfig | PreforkError | None) -> ConfigRead:
@@ -58,13 +58,11 @@ def _config(sources: dict[str, Any], candidate: PoolConfig | PreforkError | None
     return ConfigRead(loaded.config.plain(), loaded.origins, candidate)
 
 
-def _unless_refused(what: str, read: Callable[[], _T]) -> _T | PreforkError:
+def _unless_refused(read: Callable[[], _T]) -> _T | PreforkError:
     try:
         return read()
     except PreforkError as error:
         return error
-    except (ValueError, RecursionError) as error:  # what tomllib says of a number or a nest beyond all measure
-        return ConfigError(f"{what} can't be read: {error}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+import pytest
 
 from prefork import App, Lines, Session, wire
 from prefork.backends.posted_link import PostedLink
@@ -13,6 +16,8 @@ from prefork.testing.contract.scripted import Scripted, note
 from prefork.testing.contract.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.testing.contract.harness import Workers
 
 
@@ -72,6 +77,15 @@ class TestThreads(BackendContract):
                 session.say(line)
                 assert sorted(session.line() for _ in range(2)) == [line, f"to {line}"]
             session.socket.close()
+
+    @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])
+    def test_it_does_so_whatever_the_app_has_made_of_the_signal_that_interrupts_it(
+        self, start: Workers, handler: Callable[..., object] | signal.Handlers
+    ) -> None:
+        session = start(App(Prompted, started=lambda _: _handle(signal.SIGURG, handler))).connect(opened=False)
+        for line in ("first", "second"):
+            session.say(line)
+            assert sorted(session.line() for _ in range(2)) == [line, f"to {line}"]
 
     def test_what_another_thread_asks_of_a_session_that_is_over_is_dropped(self, start: Workers) -> None:
         worker = start(Outlived)
@@ -134,3 +148,7 @@ def _allow_threads(count: int) -> None:
         start(thread)
 
     threading.Thread.start = start_or_refuse  # type: ignore[method-assign,assignment]
+
+
+def _handle(signum: int, handler: Callable[..., object] | signal.Handlers) -> None:
+    signal.signal(signum, handler)

@@ -274,12 +274,19 @@ BROKEN = {
     "a table twice": (b"[pool]\n[pool]", "line 2, column 6: cannot declare ('pool',) twice"),
     "not UTF-8": (b'name = "x"\napp = "\xff"', "line 2, column 8: byte 0xff is not UTF-8"),
 }
+BEYOND_MEASURE = {"digits": "9" * 5000, "a nest": "[" * 10_000}
 
 
 @pytest.mark.parametrize(("toml", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_is_told_with_line_and_column(project: Project, toml: bytes, message: str) -> None:
     project.write("conf/shop.toml", toml)
     assert project.error(file="conf/shop.toml") == f"conf/shop.toml: {message}"
+
+
+@pytest.mark.parametrize("value", BEYOND_MEASURE.values(), ids=BEYOND_MEASURE)
+def test_what_no_parser_reads_is_refused_in_a_line(project: Project, value: str) -> None:
+    project.write("prefork.toml", f"a = {value}")
+    assert project.error().startswith("prefork.toml: it can't be read: ")
 
 
 def test_a_broken_pyproject_is_told_too(project: Project) -> None:
