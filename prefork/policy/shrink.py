@@ -82,7 +82,7 @@ class _Going:
         """Retire whom the policy has paused and whose last session is over, unless somebody is needed, or just was."""
         if self.census.n == len(self.census.members):
             return
-        asleep = [one for one in self.census.members if one.paused_by and Owner.POLICY in one.paused_by]
+        asleep = filter(_sleeps, self.census.members)
         empty = [one for one in asleep if _is_idle(one) and one.id not in self.members]
         grew_at = self._memory.demand.grew_at
         if empty and grew_at is not None and self._draft.now < grew_at + demand.PAUSE_BETWEEN_NS:
@@ -110,7 +110,8 @@ class _Going:
         most = surplus.births - self.spares if surplus.by_spares else surplus.births
         if most <= 0:
             return
-        candidates = [one for one in self._idle_members() if is_spare(one) or not surplus.by_spares]
+        counted = [one for one in self._idle_members() if not _sleeps(one)]
+        candidates = [one for one in counted if is_spare(one) or not surplus.by_spares]
         for worker in sorted(candidates, key=_least_missed)[:most]:
             if self._need().births < 0:
                 self._retire(worker, surplus.why())
@@ -163,6 +164,11 @@ class _Going:
 def idle_from(worker: WorkerView, now: int) -> int:
     """Return since when it is idle; a busy one may become so at once."""
     return now if worker.idle_since is None else worker.idle_since
+
+
+def _sleeps(worker: WorkerView) -> bool:
+    """Tell whether the policy has paused it: then it is no member that counts, and goes when it is empty."""
+    return bool(worker.paused_by) and Owner.POLICY in worker.paused_by
 
 
 def _is_idle(worker: WorkerView) -> bool:

@@ -103,16 +103,21 @@ def the_size_is_what_the_rule_asks_for(seen: Seen) -> None:
 
 
 def decisions_name_known_workers_once(seen: Seen) -> None:
-    """3. Known, at most once, none already draining but past its deadline."""
+    """3. Known, at most once, none already draining but past its deadline.
+
+    A successor tells the one that it is born to replace nothing: one that is resumed may get one by the same plan, for
+    it is needed until that serves; one that is let go or paused may not.
+    """
     known = {worker.id: worker for worker in seen.view.workers}
     names = [each.worker for each in seen.plan.decisions if isinstance(each, Pause | Resume | Retire | Drain | Kill)]
     assert set(names) <= known.keys()
     assert len(names) == len(set(names))
     for decision in ended(seen):
         _is_new_to(known[decision.worker], decision, seen)
+    told_off = {each.worker for each in seen.plan.decisions if isinstance(each, Pause | Retire | Drain | Kill)}
     for spawn in successors(seen):
         assert known[spawn.replaces].phase is Phase.SERVING  # type: ignore[index]
-        assert spawn.replaces not in names
+        assert spawn.replaces not in told_off
         relieved_by = [w for w in seen.view.workers if w.replaces == spawn.replaces and w.phase in UP]
         assert {w.id for w in relieved_by} <= set(names)
 

@@ -392,6 +392,20 @@ IDLE_20 = tuple(serving(name, 100 + name) for name in range(1, 21))
             id="by the operator's scale too",
         ),
         pytest.param(
+            TEN_EACH,
+            of(busy(1), serving(3), serving(2, paused_by=POLICY), scale=1),
+            learnt(grew_at=NOW),
+            ["retire 3 surplus"],
+            id="of those over it one counts, and one goes when it may, for it is empty",
+        ),
+        pytest.param(
+            TEN_EACH,
+            of(busy(1), busy(2, generation=0, paused_by=POLICY), scale=2),
+            CALM,
+            ["resume 2 scale", "spawn for 2 old_generation"],
+            id="whoever is resumed may be of an older generation",
+        ),
+        pytest.param(
             TEN_EACH, of(busy(1), serving(2, paused_by=POLICY), paused=True), CALM, [], id="paused: no shrinking either"
         ),
         pytest.param(
