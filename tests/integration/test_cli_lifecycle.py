@@ -85,7 +85,7 @@ def test_a_pool_is_served_looked_at_and_stopped(operator: Operator) -> None:
 WRONG = {
     "max_workers = 0": "conf/prefork.toml: pool.max_workers: 0 is under the least, 1",
     "max_worker = 3": "conf/prefork.toml: pool.max_worker: unknown key; did you mean pool.max_workers?",
-    f"max_workers = {'9' * 5000}": "reload: the config can't be read: Exceeds the limit (4300 digits)",
+    f"max_workers = {'9' * 5000}": "conf/prefork.toml: it can't be read: Exceeds the limit (4300 digits)",
 }
 
 
