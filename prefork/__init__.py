@@ -6,8 +6,9 @@ pydantic (13 MB of private memory and 100 ms of start).
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from prefork.lazy import load
 
 if TYPE_CHECKING:
     from prefork.app.app import App as App
@@ -108,12 +109,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - derived from the table, so that a name is
 
 
 def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'prefork' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
-    value: object = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    return load(__name__, name, _HOME)
 
 
 def __dir__() -> list[str]:

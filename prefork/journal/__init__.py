@@ -9,8 +9,9 @@ Each name is loaded when it is first used: a master and its scribe write, and ne
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from prefork.lazy import load
 
 if TYPE_CHECKING:
     from prefork.journal.codec import JournalError as JournalError
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
     from prefork.journal.replaying import replay as replay
 
 _HOME = {
-    "Difference": "replaying",
-    "Entry": "entries",
-    "Gap": "entries",
-    "JournalError": "codec",
-    "Key": "entries",
-    "Look": "entries",
-    "Note": "entries",
-    "Replay": "replaying",
-    "read": "pieces",
-    "replay": "replaying",
+    "Difference": "prefork.journal.replaying",
+    "Entry": "prefork.journal.entries",
+    "Gap": "prefork.journal.entries",
+    "JournalError": "prefork.journal.codec",
+    "Key": "prefork.journal.entries",
+    "Look": "prefork.journal.entries",
+    "Note": "prefork.journal.entries",
+    "Replay": "prefork.journal.replaying",
+    "read": "prefork.journal.pieces",
+    "replay": "prefork.journal.replaying",
 }
 
 __all__ = [  # noqa: PLE0604, RUF100 - derived from the table, so that a name is written once
@@ -43,8 +44,4 @@ __all__ = [  # noqa: PLE0604, RUF100 - derived from the table, so that a name is
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'prefork.journal' has no attribute {name!r}")
-    value: object = getattr(import_module(f"prefork.journal.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return load(__name__, name, _HOME)

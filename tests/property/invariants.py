@@ -154,7 +154,7 @@ def a_surplus_ends_only_idle_workers(seen: Seen) -> None:
 def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
     """4. Who stays would be missed no less: by sessions, the spent, the youngest, id; for max_idle the longest idle.
 
-    Who is being replaced by one of those goes with it.
+    Who is being replaced by one of those goes with it. Whom the policy has paused is no surplus, and goes when empty.
     """
     retired = [d for d in ended(seen) if isinstance(d, Retire)]
     by_spares = any({"least_spare", "keep"} & dict(d.because.figures).keys() for d in retired)
@@ -168,7 +168,8 @@ def victims_are_idle_first_then_the_youngest(seen: Seen) -> None:
             continue
         if decision.because.reason is Reason.SURPLUS:
             mine = (not one.spent, -one.forked_at, one.id)
-            assert all(mine < (not other.spent, -other.forked_at, other.id) for other in kept)
+            counted = [other for other in kept if Owner.POLICY not in other.paused_by]
+            assert all(mine < (not other.spent, -other.forked_at, other.id) for other in counted)
         else:
             assert all((one.idle_since, one.id) < (other.idle_since or seen.now, other.id) for other in kept)
 

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork import App, Session, Stream, wire
+from prefork import App, Session, Stream
 from prefork.backends.crew import CrewTurns, Threads
 from prefork.backends.host import Host
-from prefork.backends.tether import Tether, WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-_SECOND = 1_000_000_000
+    from prefork.backends.tether import Tether
 
 
 class Unattended(CrewTurns):
@@ -40,11 +38,8 @@ class Kept:
 
 
 @pytest.fixture
-def turns() -> Iterator[Unattended]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    slot = memoryview(bytearray(wire.SLOT_BYTES)).cast("Q")
-    tether = Tether(ours, slot, WorkerSettings(1, "crew", 0, _SECOND, 30 * _SECOND, 30 * _SECOND, {}))
-    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listener:
+def turns(tether: Tether) -> Iterator[Unattended]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         made = Unattended(Host(App(Session, framer=Stream), tether), tether, [listener], Threads())
         made.watch(listener.fileno())
         yield made

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork import App, Session, Stream, wire
+from prefork import App, Session, Stream
 from prefork.backends.host import Host
-from prefork.backends.tether import Tether, WorkerSettings
 from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SECOND = 1_000_000_000
+    from prefork.backends.tether import Tether
 
 
 class Watched(Turns):
@@ -35,12 +34,9 @@ class Watched(Turns):
 
 
 @pytest.fixture
-def turns() -> Iterator[Watched]:
+def turns(tether: Tether) -> Iterator[Watched]:
     """Of a worker whose listener is watched."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    slot = memoryview(bytearray(wire.SLOT_BYTES)).cast("Q")
-    tether = Tether(ours, slot, WorkerSettings(1, "doors", 0, _SECOND, 30 * _SECOND, 30 * _SECOND, {}))
-    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         turns = Watched(Host(App(Session, framer=Stream), tether), tether, [listener])
         turns.told = []
         turns.door.obey(1)

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
-import pytest
-
-from prefork import App, Session, Stream, wire
+from prefork import App, Session, Stream
 from prefork.backends.host import Host
-from prefork.backends.tether import Tether, WorkerSettings
 from prefork.backends.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_SECOND = 1_000_000_000
-
-
-@pytest.fixture
-def tether() -> Iterator[Tether]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    slot = memoryview(bytearray(wire.SLOT_BYTES)).cast("Q")
-    settings = WorkerSettings(1, "wakes", 0, _SECOND, 30 * _SECOND, 30 * _SECOND, {})
-    with ours, theirs:
-        yield Tether(ours, slot, settings)
+    from prefork.backends.tether import Tether
 
 
 def _written(tether: Tether) -> int:
@@ -59,7 +44,7 @@ def test_what_was_posted_in_a_turn_is_called_in_the_next_which_does_not_wait(tet
     turns.began([])
     host.post(called.append, "now")
     turns.ended()
-    tether.next_at = turns.now + 3600 * _SECOND
+    tether.next_at = turns.now + 3600 * 1_000_000_000
     assert turns.patience() == 0
     turns.turn(turns.patience())
     assert called == ["now"]
